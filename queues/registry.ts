@@ -1,0 +1,53 @@
+// The producing side of every queue: the only `new Queue`.
+import { type JobsOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type JobData, QUEUE_NAMES, QUEUES, type QueueName, type QueueOptions } from './table.js';
+
+const JOB_ID = /^(?=.*[a-z-])[a-z0-9-]+$/;
+const COUNTED_STATES = ['waiting', 'active', 'delayed', 'failed', 'completed', 'prioritized'] as const;
+
+export interface QueueRegistry {
+  /** Adds a job under a fixed id; an id that is there already, in any state, is left as it is. `delayMs`, `priority` (1 first) as in BullMQ. */
+  add<N extends QueueName>(
+    name: N,
+    jobId: string,
+    data: JobData<N>,
+    options?: { readonly delayMs?: number; readonly priority?: number },
+  ): Promise<void>;
+  counts(name: QueueName): Promise<Readonly<Record<string, number>>>;
+  /** For Bull Board and tests. */
+  queue(name: QueueName): Queue;
+  close(): Promise<void>;
+}
+
+/** `connection` is a `command` connection; the registry does not close it. */
+export function createQueueRegistry(connection: Redis, prefix: string): QueueRegistry {
+  const queues = new Map<QueueName, Queue>();
+  for (const name of QUEUE_NAMES) queues.set(name, new Queue(name, { connection, prefix, skipVersionCheck: true }));
+  const get = (name: QueueName) => {
+    const queue = queues.get(name);
+    if (!queue) throw new Error(`queue ${name} is no row of queues/table.ts`);
+    return queue;
+  };
+  return {
+    add: async (name, jobId, data, options = {}) => {
+      if (!JOB_ID.test(jobId)) throw new Error(`job id ${jobId}: only a-z, 0-9 and '-', not digits alone`);
+      await get(name).add(name, QUEUES[name].data.parse(data), { jobId, ...jobOptions(QUEUES[name].options, options) });
+    },
+    counts: (name) => get(name).getJobCounts(...COUNTED_STATES),
+    queue: get,
+    close: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+function jobOptions(row: QueueOptions, own: { delayMs?: number; priority?: number }): JobsOptions {
+  return {
+    attempts: row.attempts,
+    removeOnComplete: row.removeOnComplete,
+    removeOnFail: row.removeOnFail,
+    ...(own.delayMs ? { delay: own.delayMs } : {}),
+    ...(own.priority ? { priority: own.priority } : {}),
+  };
+}

@@ -1,0 +1,62 @@
+// Every BullMQ queue: one row each, with its contract and options. Job data is ids and a version, never patient data.
+import { z } from 'zod';
+
+const JobV1 = z.object({ v: z.literal(1) });
+
+/** Two days, seconds: a replica that ticks late must still find the finished job of that tick and be refused. */
+const FINISHED_TICKS_KEPT_S = 172_800;
+const FAILED_KEPT = 1_000;
+
+/** How a queue keeps, retries and locks its jobs. Milliseconds. */
+export interface QueueOptions {
+  readonly removeOnComplete: boolean | { readonly age: number };
+  readonly removeOnFail: boolean | { readonly count: number };
+  readonly attempts: number;
+  /** A job whose worker died is taken over after lock + stalled interval. */
+  readonly lockDurationMs: number;
+  readonly stalledIntervalMs: number;
+  readonly concurrency: number;
+}
+
+export const QUEUES = {
+  'poll-vitals': {
+    purpose: 'The turn of the active poller: one job per source, re-added by every replica.',
+    data: JobV1.extend({ source: z.string().min(1) }),
+    options: {
+      removeOnComplete: true,
+      removeOnFail: true,
+      attempts: 1,
+      lockDurationMs: 5_000,
+      stalledIntervalMs: 2_000,
+      concurrency: 1,
+    },
+  },
+  'import-table': {
+    purpose: 'One import of a reference table, filled by cron.',
+    data: JobV1.extend({ table: z.enum(['patients', 'thresholds']), tickMs: z.number().int() }),
+    options: {
+      removeOnComplete: { age: FINISHED_TICKS_KEPT_S },
+      removeOnFail: { count: FAILED_KEPT },
+      attempts: 5,
+      lockDurationMs: 30_000,
+      stalledIntervalMs: 5_000,
+      concurrency: 1,
+    },
+  },
+  'deliver-alert': {
+    purpose: 'One notification to publish: the ledger knows the rest.',
+    data: JobV1.extend({ notificationId: z.string().regex(/^[a-z2-7]{26}$/) }),
+    options: {
+      removeOnComplete: true,
+      removeOnFail: { count: FAILED_KEPT },
+      attempts: 20,
+      lockDurationMs: 10_000,
+      stalledIntervalMs: 5_000,
+      concurrency: 8,
+    },
+  },
+} as const satisfies Record<string, { purpose: string; data: z.ZodType; options: QueueOptions }>;
+
+export type QueueName = keyof typeof QUEUES;
+export const QUEUE_NAMES = Object.keys(QUEUES) as QueueName[];
+export type JobData<N extends QueueName> = z.infer<(typeof QUEUES)[N]['data']>;

@@ -1,0 +1,107 @@
+// The shell round every job handler: the only `new Worker`. Parses the data, counts, logs a failure once, stores nothing but its code.
+import { DelayedError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { JobError } from '../src/domain/job-error.js';
+import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
+import { type JobData, QUEUES, type QueueName, type QueueOptions } from './table.js';
+
+const MAX_STALLED = 1_000;
+
+/** Thrown by a handler: put the job back, to run again after `delayMs`, with no attempt counted. */
+export class RunLater extends Error {
+  override readonly name = 'RunLater';
+  readonly delayMs: number;
+  constructor(delayMs: number) {
+    super('run later');
+    this.delayMs = delayMs;
+  }
+}
+
+export interface JobContext {
+  readonly jobId: string;
+  readonly attempt: number;
+  /** Aborts when the lock is gone or someone else's, or the worker stops: end soon, take nothing new. Redis out of reach does not abort it. */
+  readonly signal: AbortSignal;
+}
+
+export interface QueueWorkerParts {
+  /** A `blocking` connection, not closed by the worker. */
+  readonly connection: Redis;
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Overrides the row's concurrency. */
+  readonly concurrency?: number;
+}
+
+export interface QueueWorker {
+  /** Begins to take jobs. */
+  start(): void;
+  /** Takes no more, aborts the signals of running jobs, resolves when they have ended or `withinMs` is over (then false). */
+  stop(withinMs: number): Promise<boolean>;
+  running(): number;
+}
+
+export function createQueueWorker<N extends QueueName>(
+  name: N,
+  parts: QueueWorkerParts,
+  handle: (data: JobData<N>, context: JobContext) => Promise<void>,
+): QueueWorker {
+  const row: QueueOptions = QUEUES[name].options;
+  const { log, metrics } = parts;
+  const aborts = new Map<string, AbortController>();
+  const worker = new Worker(
+    name,
+    async (job, token) => {
+      const abort = new AbortController();
+      const id = String(job.id);
+      aborts.set(id, abort);
+      try {
+        const data = QUEUES[name].data.safeParse(job.data);
+        if (!data.success) throw new JobError('invalid-job-data');
+        await handle(data.data as JobData<N>, { jobId: id, attempt: job.attemptsMade, signal: abort.signal });
+        metrics.count('jobs_total', { queue: name, outcome: 'done' });
+      } catch (error) {
+        if (error instanceof RunLater) {
+          metrics.count('jobs_total', { queue: name, outcome: 'later' });
+          await job.moveToDelayed(parts.clock.nowMs() + error.delayMs, token);
+          throw new DelayedError();
+        }
+        metrics.count('jobs_total', { queue: name, outcome: 'failed' });
+        const code = error instanceof JobError ? error.code : 'unexpected';
+        const cause = error instanceof JobError ? error.cause : error;
+        log.error('job.failed', { queue: name, jobId: id, attempt: job.attemptsMade, code }, cause);
+        throw new JobError(code);
+      } finally {
+        aborts.delete(id);
+      }
+    },
+    {
+      connection: parts.connection,
+      prefix: parts.prefix,
+      autorun: false,
+      concurrency: parts.concurrency ?? row.concurrency,
+      lockDuration: row.lockDurationMs,
+      stalledInterval: row.stalledIntervalMs,
+      maxStalledCount: MAX_STALLED,
+      skipVersionCheck: true,
+      settings: { backoffStrategy: (attempts: number) => Math.random() * Math.min(30_000, 250 * 2 ** attempts) },
+    },
+  );
+  worker.on('lockRenewalFailed', (jobIds: string[]) => {
+    for (const id of jobIds) aborts.get(id)?.abort();
+  });
+  worker.on('error', (error: Error) => log.warn('queue.error', { queue: name, error: error.name }));
+  return {
+    start: () => {
+      void worker.run().catch((error: unknown) => log.error('queue.stopped', { queue: name }, error));
+    },
+    stop: async (withinMs) => {
+      for (const abort of aborts.values()) abort.abort();
+      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), withinMs).unref());
+      return Promise.race([worker.close().then(() => true), late]);
+    },
+    running: () => aborts.size,
+  };
+}

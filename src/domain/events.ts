@@ -1,0 +1,135 @@
+// What travels on doctors-queue and alert-deliveries (contracts.md): the alert's history and what became of each notification.
+
+export type Direction = 'low' | 'high' | 'unclassified';
+export type Severity = 'high' | 'medium' | 'low';
+
+/** Kinds from watch that carry an episode; `context` and `heartbeat` carry no patient. */
+export type EpisodeEventKind = 'raised' | 'worsened' | 'resolved' | 'stale' | 'fresh';
+
+/** Why a reading is abnormal or can't be judged: a closed set, also the metric label. */
+export type EvaluationReason =
+  | 'out-of-range'
+  | 'flagged'
+  | 'back-in-range'
+  | 'bad-value'
+  | 'implausible-value'
+  | 'unknown-patient'
+  | 'unknown-age'
+  | 'no-threshold-for-attribute'
+  | 'no-band-for-age'
+  | 'no-band-for-value';
+
+export interface EventPatient {
+  readonly id: string;
+  readonly name: string | null;
+  readonly age: number | null;
+  readonly address: string | null;
+  readonly phone: string | null;
+  readonly ward: string | null;
+}
+
+/** An episode's event on doctors-queue, key = patientId, written by watch in its transaction. */
+export interface EpisodeEvent {
+  readonly v: 1;
+  readonly eventId: string;
+  readonly episodeId: string;
+  readonly index: number;
+  readonly kind: EpisodeEventKind;
+  readonly by: 'watch';
+  /** When it was evaluated. */
+  readonly at: string;
+  readonly patient: EventPatient;
+  readonly attribute: string;
+  readonly direction: Direction;
+  readonly reason: EvaluationReason;
+  /** The value as it came; null where it can't be read (the text is in `vitals`). */
+  readonly value: number | null;
+  readonly unit: string | null;
+  /** The normal band for the patient's age; null where unknown. */
+  readonly range: { readonly low: number; readonly high: number } | null;
+  readonly severity: Severity;
+  readonly message: string;
+  /** Every sign of that reading: numbers, or the text of a bad one. */
+  readonly vitals: Readonly<Record<string, number | string>>;
+  readonly readingId: string;
+  readonly since: string;
+  readonly measuredAt: string;
+  readonly evaluatedAt: string;
+  /** The later of recordedAt and notBefore: what the age of an alert counts from (alerts.md). */
+  readonly notBefore: string;
+  readonly thresholdVersion: string;
+  readonly patientVersion: string;
+  readonly policyVersion: string;
+}
+
+/** First use of a new version of thresholds or patients in a partition: the audit needs it. */
+export interface ContextEvent {
+  readonly v: 1;
+  readonly eventId: string;
+  readonly kind: 'context';
+  readonly by: 'watch';
+  readonly at: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly thresholdVersion: string;
+  readonly patientVersion: string;
+  readonly policyVersion: string;
+}
+
+/** Once a minute and partition: proof of the whole way from RDS on. */
+export interface HeartbeatEvent {
+  readonly v: 1;
+  readonly eventId: string;
+  readonly kind: 'heartbeat';
+  readonly by: 'watch';
+  readonly at: string;
+  readonly partition: number;
+}
+
+export type DoctorsQueueMessage = EpisodeEvent | ContextEvent | HeartbeatEvent;
+
+export type DeliveryState =
+  | 'decided'
+  | 'scheduled'
+  | 'suppressed'
+  | 'attempt'
+  | 'accepted'
+  | 'failed'
+  | 'unknown'
+  | 'cancelled'
+  | 'held'
+  | 'dead';
+
+export type NotificationKind =
+  | 'raised'
+  | 'worsened'
+  | 'reminder'
+  | 'escalated'
+  | 'resolved'
+  | 'stale'
+  | 'digest'
+  | 'unstable'
+  | 'summary'
+  | 'silence-ended'
+  | 'technical'
+  | 'heartbeat';
+
+/** One line of a notification's history on alert-deliveries, key = trigger. */
+export interface DeliveryRecord {
+  readonly v: 1;
+  readonly notificationId: string;
+  readonly trigger: string;
+  readonly eventId: string;
+  readonly episodeId: string;
+  readonly kind: NotificationKind;
+  readonly n: number;
+  readonly destination: string;
+  readonly state: DeliveryState;
+  readonly reason: string;
+  readonly attempt: number;
+  readonly due: string | null;
+  readonly snsMessageId: string | null;
+  readonly coveredBy: string | null;
+  readonly possibleRepeat: boolean;
+  readonly at: string;
+}

@@ -1,0 +1,89 @@
+// A reading: one row of patients_vital_info as it travels on vital-info, and the tick that proves that silence means silence.
+
+/** The message on vital-info (contracts.md). Times are ISO 8601 UTC with six decimals. */
+export interface Reading {
+  readonly v: 1;
+  readonly source: string;
+  /** The row's key as decimal text: BIGINT UNSIGNED exceeds a JavaScript number. */
+  readonly row: string;
+  readonly patientId: string;
+  readonly recordedAt: string;
+  readonly timeSource: 'row' | 'poll';
+  readonly readAt: string;
+  /** The poller's last read that reached the table's end without this row; null at a first start. */
+  readonly notBefore: string | null;
+  readonly mark?: 'backfill' | 'replayed';
+  readonly values: Readonly<Record<string, number>>;
+  /** Attributes whose value can't be used: the text as it came. Raises "unclassified". */
+  readonly bad: Readonly<Record<string, string>>;
+  /** Unmapped columns. */
+  readonly other: Readonly<Record<string, unknown>>;
+}
+
+/** Written to each partition every 2 s while the poller reads to the table's end. */
+export interface Tick {
+  readonly v: 1;
+  readonly kind: 'tick';
+  readonly source: string;
+  readonly partition: number;
+  readonly at: string;
+}
+
+/** Why a record is dead: a closed set, also the metric label and the column `reason` of the dead table. */
+export type DeadReason = 'empty' | 'not-json' | 'unknown-version' | 'wrong-shape';
+
+export type VitalInfo =
+  | { readonly type: 'reading'; readonly reading: Reading }
+  | { readonly type: 'tick'; readonly tick: Tick }
+  | { readonly type: 'dead'; readonly reason: DeadReason };
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+
+/** Decodes one record of vital-info. Checked by hand, not by a schema library: this runs for every reading of the hospital. */
+export function decodeVitalInfo(value: Buffer | string | null): VitalInfo {
+  if (value === null || value.length === 0) return { type: 'dead', reason: 'empty' };
+  let message: unknown;
+  try {
+    message = JSON.parse(typeof value === 'string' ? value : value.toString('utf8'));
+  } catch {
+    return { type: 'dead', reason: 'not-json' };
+  }
+  if (!isObject(message)) return { type: 'dead', reason: 'wrong-shape' };
+  if (message.v !== 1) return { type: 'dead', reason: 'unknown-version' };
+  if (message.kind === 'tick') {
+    return typeof message.at === 'string' && TIME.test(message.at) && Number.isInteger(message.partition)
+      ? { type: 'tick', tick: message as unknown as Tick }
+      : { type: 'dead', reason: 'wrong-shape' };
+  }
+  return isReading(message)
+    ? { type: 'reading', reading: message as unknown as Reading }
+    : { type: 'dead', reason: 'wrong-shape' };
+}
+
+function isReading(m: Record<string, unknown>): boolean {
+  return (
+    typeof m.source === 'string' &&
+    typeof m.row === 'string' &&
+    typeof m.patientId === 'string' &&
+    typeof m.recordedAt === 'string' &&
+    TIME.test(m.recordedAt) &&
+    (m.timeSource === 'row' || m.timeSource === 'poll') &&
+    typeof m.readAt === 'string' &&
+    TIME.test(m.readAt) &&
+    (m.notBefore === null || (typeof m.notBefore === 'string' && TIME.test(m.notBefore))) &&
+    (m.mark === undefined || m.mark === 'backfill' || m.mark === 'replayed') &&
+    isRecordOf(m.values, 'number') &&
+    isRecordOf(m.bad, 'string') &&
+    isObject(m.other)
+  );
+}
+
+function isRecordOf(value: unknown, type: 'number' | 'string'): boolean {
+  if (!isObject(value)) return false;
+  for (const key in value) if (typeof value[key] !== type) return false;
+  return true;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,50 @@
+// Metrics of one process over prom-client: the table is the only list.
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { METRICS, type MetricRow } from '../domain/metric-table.js';
+import type { Metrics } from '../domain/ports.js';
+
+const PREFIX = 'wardwatch_';
+
+/** Metrics of a process and their exposition text. */
+export interface MetricRegistry extends Metrics {
+  text(): Promise<string>;
+  readonly contentType: string;
+  /** Called before each exposition: the place for values that are looked up (queue depths). */
+  beforeText(collect: () => Promise<void> | void): void;
+}
+
+export function createMetrics(): MetricRegistry {
+  const registry = new Registry();
+  const counters = new Map<string, Counter>();
+  const gauges = new Map<string, Gauge>();
+  const histograms = new Map<string, Histogram>();
+  const collectors: (() => Promise<void> | void)[] = [];
+  for (const row of METRICS as readonly MetricRow[]) {
+    const options = { name: PREFIX + row.name, help: row.help, labelNames: [...row.labels], registers: [registry] };
+    if (row.type === 'counter') counters.set(row.name, new Counter(options));
+    else if (row.type === 'gauge') gauges.set(row.name, new Gauge(options));
+    else histograms.set(row.name, new Histogram({ ...options, buckets: [...(row.buckets ?? [])] }));
+  }
+  return {
+    count: (name, labels = {}, n = 1) => need(counters, name).inc(labels, n),
+    gauge: (name, value, labels = {}) => need(gauges, name).set(labels, value),
+    observe: (name, seconds, labels = {}) => need(histograms, name).observe(labels, seconds),
+    text: async () => {
+      for (const collect of collectors) await collect();
+      return registry.metrics();
+    },
+    contentType: registry.contentType,
+    beforeText: (collect) => {
+      collectors.push(collect);
+    },
+  };
+}
+
+function need<T>(table: Map<string, T>, name: string): T {
+  const metric = table.get(name);
+  if (!metric)
+    throw new Error(
+      `metric ${name} has another type or is no row of src/domain/metric-table.ts: add or correct the row`,
+    );
+  return metric;
+}

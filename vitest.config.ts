@@ -1,0 +1,32 @@
+// Vitest's projects: one a tier, so that `--project unit` needs no stack and no other tier runs by accident.
+import { defineConfig } from 'vitest/config';
+
+const minutes = (n: number) => n * 60_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node' } },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: minutes(1),
+          hookTimeout: minutes(1),
+          maxWorkers: 3,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: minutes(3),
+          hookTimeout: minutes(2),
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
