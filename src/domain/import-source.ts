@@ -1,0 +1,30 @@
+// What imports and the lookup ask of the hospital's reference tables.
+import type { Patient } from './patient.js';
+import type { ThresholdRow } from './threshold.js';
+
+/** A whole patients table at one moment. */
+export interface PatientSnapshot {
+  /** One per id, in no particular order. */
+  readonly patients: readonly Patient[];
+  /** Rows whose id another row has too: one of them was chosen, always the same one. */
+  readonly duplicates: number;
+  /** Rows without id, which belong to nobody. */
+  readonly withoutId: number;
+}
+
+/** A whole table of limits at one moment; `problems` say what can't be read, by row: then the table is broken. */
+export interface ThresholdSnapshot {
+  readonly rows: readonly ThresholdRow[];
+  readonly problems: readonly string[];
+}
+
+export interface TableSource {
+  /** The names for logs: `rds:<table>`; null where a deployment has no table of limits. */
+  readonly names: { readonly patients: string; readonly thresholds: string | null };
+  /** Reads in one consistent snapshot. Throws when the source is away or refuses. */
+  patients(): Promise<PatientSnapshot>;
+  /** Undefined where a deployment has no table of limits: they come from a file. */
+  thresholds(): Promise<ThresholdSnapshot | undefined>;
+  /** Single patients; ids that are nowhere are left out. */
+  patientsById(ids: readonly string[]): Promise<readonly Patient[]>;
+}
