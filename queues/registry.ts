@@ -45,6 +45,8 @@ export function createQueueRegistry(connection: Redis, prefix: string): QueueReg
 function jobOptions(row: QueueOptions, own: { delayMs?: number; priority?: number }): JobsOptions {
   return {
     attempts: row.attempts,
+    // The delay itself is the worker's (queues/worker.ts); without this line BullMQ retries at once.
+    backoff: { type: 'custom' },
     removeOnComplete: row.removeOnComplete,
     removeOnFail: row.removeOnFail,
     ...(own.delayMs ? { delay: own.delayMs } : {}),

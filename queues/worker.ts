@@ -1,11 +1,13 @@
 // The shell round every job handler: the only `new Worker`. Parses the data, counts, logs a failure once, stores nothing but its code.
-import { DelayedError, Worker } from 'bullmq';
+import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { JobError } from '../src/domain/job-error.js';
 import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
 import { type JobData, QUEUES, type QueueName, type QueueOptions } from './table.js';
 
 const MAX_STALLED = 1_000;
+const RETRY_FIRST_MS = 250;
+const RETRY_MOST_MS = 30_000;
 
 /** Thrown by a handler: put the job back, to run again after `delayMs`, with no attempt counted. */
 export class RunLater extends Error {
@@ -51,11 +53,23 @@ export function createQueueWorker<N extends QueueName>(
   const row: QueueOptions = QUEUES[name].options;
   const { log, metrics } = parts;
   const aborts = new Map<string, AbortController>();
+  let stopping = false;
+  const putBack = async (job: Job, delayMs: number, token: string | undefined) => {
+    try {
+      await job.moveToDelayed(parts.clock.nowMs() + delayMs, token);
+    } catch (error) {
+      // Lock lost or Redis gone: the job is somebody else's, or is found stalled. What BullMQ stores of this must not be the driver's words.
+      throw new JobError('redis-unavailable', error);
+    }
+    throw new DelayedError();
+  };
   const worker = new Worker(
     name,
     async (job, token) => {
       const abort = new AbortController();
       const id = String(job.id);
+      // Fetched while the worker was told to stop: not ours to begin.
+      if (stopping) await putBack(job, 0, token);
       aborts.set(id, abort);
       try {
         const data = QUEUES[name].data.safeParse(job.data);
@@ -65,8 +79,7 @@ export function createQueueWorker<N extends QueueName>(
       } catch (error) {
         if (error instanceof RunLater) {
           metrics.count('jobs_total', { queue: name, outcome: 'later' });
-          await job.moveToDelayed(parts.clock.nowMs() + error.delayMs, token);
-          throw new DelayedError();
+          await putBack(job, error.delayMs, token);
         }
         metrics.count('jobs_total', { queue: name, outcome: 'failed' });
         const code = error instanceof JobError ? error.code : 'unexpected';
@@ -86,7 +99,9 @@ export function createQueueWorker<N extends QueueName>(
       stalledInterval: row.stalledIntervalMs,
       maxStalledCount: MAX_STALLED,
       skipVersionCheck: true,
-      settings: { backoffStrategy: (attempts: number) => Math.random() * Math.min(30_000, 250 * 2 ** attempts) },
+      settings: {
+        backoffStrategy: (attempts: number) => Math.random() * Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** attempts),
+      },
     },
   );
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
@@ -98,9 +113,14 @@ export function createQueueWorker<N extends QueueName>(
       void worker.run().catch((error: unknown) => log.error('queue.stopped', { queue: name }, error));
     },
     stop: async (withinMs) => {
+      stopping = true;
       for (const abort of aborts.values()) abort.abort();
-      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), withinMs).unref());
-      return Promise.race([worker.close().then(() => true), late]);
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<boolean>((resolve) => {
+        timer = setTimeout(() => resolve(false), withinMs);
+      });
+      const closed = worker.close().then(() => true);
+      return Promise.race([closed, late]).finally(() => clearTimeout(timer));
     },
     running: () => aborts.size,
   };
