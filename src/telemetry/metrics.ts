@@ -1,5 +1,5 @@
 // Metrics of one process over prom-client: the table is the only list.
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { METRICS, type MetricRow } from '../domain/metric-table.js';
 import type { Metrics } from '../domain/ports.js';
 
@@ -13,8 +13,10 @@ export interface MetricRegistry extends Metrics {
   beforeText(collect: () => Promise<void> | void): void;
 }
 
-export function createMetrics(): MetricRegistry {
+/** `process`: also CPU, memory, event loop and garbage collection of this process, under prom-client's own names. */
+export function createMetrics(options: { readonly process?: boolean } = {}): MetricRegistry {
   const registry = new Registry();
+  if (options.process) collectDefaultMetrics({ register: registry });
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, Histogram>();
