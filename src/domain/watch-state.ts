@@ -1,0 +1,126 @@
+// Records of the topic watch-state: open episodes by key, `next` (the position), and the owner's `token`.
+import type { EpisodeChange, EpisodeKey, EpisodePhase, EpisodeState } from './episode.js';
+import type { Direction, Severity } from './events.js';
+import { SEVERITY_RANK } from './severity.js';
+import { formatMicros, type Micros, parseMicros } from './time.js';
+
+export const NEXT_KEY = 'next';
+export const TOKEN_KEY = 'token';
+const SEEN = 'seen';
+const DIRECTIONS: readonly unknown[] = ['low', 'high', 'unclassified'] satisfies Direction[];
+const PHASES: readonly unknown[] = ['active', 'recovering'] satisfies EpisodePhase[];
+
+/** A state that can't be read must not be taken for "no episode": the partition can't be owned until someone has looked. */
+export class WatchStateError extends Error {
+  override readonly name = 'WatchStateError';
+}
+
+export type WatchStateRecord =
+  | { readonly type: 'episode'; readonly change: EpisodeChange }
+  | { readonly type: 'next'; readonly next: number }
+  /** A token of an owner, or what a later version keeps there. */
+  | { readonly type: 'other' };
+
+/** JSON array text, so that no patient id can look like another key, `next` or `token`. */
+export function episodeKeyText(key: EpisodeKey): string {
+  return JSON.stringify([key.patientId, key.attribute, key.direction]);
+}
+
+/** Null (a tombstone) for an episode that has ended. */
+export function encodeEpisode(state: EpisodeState | null): string | null {
+  if (state === null) return null;
+  return JSON.stringify({
+    v: 1,
+    phase: state.phase,
+    episodeId: state.episodeId,
+    eventIndex: state.eventIndex,
+    severity: state.severity,
+    since: formatMicros(state.since),
+    samples: state.samples,
+    recoveringSince: state.recoveringSince === null ? null : formatMicros(state.recoveringSince),
+    recoveringSamples: state.recoveringSamples,
+    maxEventTime: formatMicros(state.maxEventTime),
+    stale: state.stale,
+  });
+}
+
+/** `next`: the offset of vital-info after the last one evaluated. */
+export function encodeNext(next: number): string {
+  return JSON.stringify({ v: 1, next: String(next) });
+}
+
+/** Throws WatchStateError on anything but the records above. */
+export function decodeWatchState(key: Buffer | string | null, value: Buffer | string | null): WatchStateRecord {
+  if (key === null) throw new WatchStateError('watch-state: a record without key');
+  const name = key.toString();
+  if (name === TOKEN_KEY) return { type: 'other' };
+  if (name === NEXT_KEY) return { type: 'next', next: decodeNext(value) };
+  const parts = parse(name, 'key');
+  if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw unreadable('key');
+  if (parts.length === 2 && parts[1] === SEEN) return { type: 'other' };
+  const [patientId, attribute, direction] = parts as [string, string, Direction];
+  if (parts.length !== 3 || !DIRECTIONS.includes(direction)) throw unreadable('key');
+  const state = value === null ? null : decodeEpisode(value);
+  return { type: 'episode', change: { patientId, attribute, direction, state } };
+}
+
+function decodeNext(value: Buffer | string | null): number {
+  const message = value === null ? null : parse(value.toString(), NEXT_KEY);
+  const next = isObject(message) && message.v === 1 && typeof message.next === 'string' ? Number(message.next) : -1;
+  if (!Number.isSafeInteger(next) || next < 0) throw unreadable(NEXT_KEY);
+  return next;
+}
+
+function decodeEpisode(value: Buffer | string): EpisodeState {
+  const m = parse(value.toString(), 'episode');
+  if (!isObject(m) || m.v !== 1 || !PHASES.includes(m.phase)) throw unreadable('episode');
+  return {
+    phase: m.phase as EpisodePhase,
+    episodeId: text(m.episodeId),
+    eventIndex: count(m.eventIndex),
+    severity: severity(m.severity),
+    since: instant(m.since),
+    samples: count(m.samples),
+    recoveringSince: m.recoveringSince === null ? null : instant(m.recoveringSince),
+    recoveringSamples: count(m.recoveringSamples),
+    maxEventTime: instant(m.maxEventTime),
+    stale: m.stale === true,
+  };
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw unreadable('episode');
+  return value;
+}
+
+function count(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw unreadable('episode');
+  return value;
+}
+
+function severity(value: unknown): Severity {
+  if (typeof value !== 'string' || !Object.hasOwn(SEVERITY_RANK, value)) throw unreadable('episode');
+  return value as Severity;
+}
+
+function instant(value: unknown): Micros {
+  const us = typeof value === 'string' ? parseMicros(value) : undefined;
+  if (us === undefined) throw unreadable('episode');
+  return us;
+}
+
+function parse(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw unreadable(what);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unreadable(what: string): WatchStateError {
+  return new WatchStateError(`watch-state: a record's ${what} can't be read: written by another version?`);
+}
