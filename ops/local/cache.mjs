@@ -1,0 +1,30 @@
+// Where things that outlive a run are kept: the user's cache folder, and in it a place per checkout.
+// @ts-check
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SHORT_HASH = 12;
+
+/** This checkout's folder. */
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** @param {string} text */
+const shortHash = (text) => createHash('sha256').update(text).digest('hex').slice(0, SHORT_HASH);
+
+/** @param {Readonly<Record<string, string | undefined>>} env */
+export function cacheFolder(env = process.env) {
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'wardwatch');
+}
+
+/** State files of this checkout's stacks. */
+export function stateFolder() {
+  return join(cacheFolder(), 'stacks', shortHash(ROOT));
+}
+
+/** Kafka's jars as the pinned pom.xml names them: another pom, another folder. */
+export function kafkaJarsFolder() {
+  return join(cacheFolder(), `kafka-${shortHash(readFileSync(join(ROOT, 'ops/local/kafka/pom.xml'), 'utf8'))}`);
+}

@@ -1,0 +1,35 @@
+// Kafka's jars into the user's cache folder: whole or not at all.
+// @ts-check
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { kafkaJarsFolder, ROOT } from './cache.mjs';
+
+/**
+ * @param {string} mvn
+ * @returns {Promise<string>} the folder with the jars
+ * @throws {Error} Maven's own words
+ */
+export async function fetchKafkaJars(mvn) {
+  const target = kafkaJarsFolder();
+  const libs = join(target, 'libs');
+  if (existsSync(libs)) return libs;
+  await mkdir(dirname(target), { recursive: true });
+  const temporary = await mkdtemp(`${target}.`);
+  try {
+    await promisify(execFile)(mvn, [
+      ...['-q', '-B', '-f', join(ROOT, 'ops/local/kafka/pom.xml'), 'dependency:copy-dependencies'],
+      `-DoutputDirectory=${join(temporary, 'libs')}`,
+    ]);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    // Another run was faster: its folder is as good.
+    if (existsSync(libs)) return libs;
+    const { stdout, message } = /** @type {{ stdout?: string, message: string }} */ (error);
+    throw new Error(`Kafka's jars could not be fetched with Maven: ${message}\n${stdout ?? ''}`);
+  }
+  return libs;
+}

@@ -1,0 +1,174 @@
+// What this machine has of what a native stack needs. A program counts only if `--version` exits 0 and is in range.
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { kafkaJarsFolder } from './cache.mjs';
+
+const VERSION_TIMEOUT_MS = 20_000;
+/** Servers live here on Debian, outside a user's PATH. */
+const MORE_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/bin', '/opt/homebrew/sbin'];
+
+/**
+ * @typedef {object} Requirement
+ * @property {string} key
+ * @property {readonly string[]} names the same program's names; the first that counts is taken
+ * @property {RegExp} [version] its first group is the version; none: a script that knows no version
+ * @property {readonly [number, number]} [atLeast] major, minor
+ * @property {string} range for people
+ * @property {string} debian the package
+ * @property {string} [argv0] the name it must be started under
+ * @property {readonly string[]} [versionArgs]
+ */
+
+/** @type {readonly Requirement[]} */
+export const REQUIREMENTS = [
+  {
+    key: 'mariadbd',
+    names: ['mariadbd'],
+    version: /Ver (\d+\.\d+).*MariaDB/,
+    atLeast: [10, 6],
+    range: 'MariaDB server 10.6 or newer',
+    debian: 'mariadb-server-core',
+  },
+  {
+    key: 'installDb',
+    names: ['mariadb-install-db'],
+    range: 'mariadb-install-db',
+    debian: 'mariadb-server-core',
+  },
+  {
+    key: 'mariadb',
+    names: ['mariadb'],
+    version: /Distrib (\d+\.\d+)|from (\d+\.\d+)/,
+    atLeast: [10, 6],
+    range: 'MariaDB client 10.6 or newer',
+    debian: 'mariadb-client-core',
+  },
+  {
+    key: 'redis',
+    // Debian's redis-tools has the server under the second name only.
+    names: ['redis-server', 'redis-check-rdb'],
+    argv0: 'redis-server',
+    version: /Redis server v=(\d+\.\d+)/,
+    atLeast: [6, 2],
+    range: 'Redis 6.2 or newer',
+    debian: 'redis-tools',
+  },
+  {
+    key: 'java',
+    names: ['java'],
+    // macOS has a stub of that name that only fails.
+    version: /(?:openjdk|java) (\d+(?:\.\d+)?)/,
+    atLeast: [17, 0],
+    range: 'Java 17 or newer',
+    debian: 'openjdk-17-jre-headless',
+  },
+  {
+    key: 'mvn',
+    names: ['mvn'],
+    version: /Apache Maven (\d+\.\d+)/,
+    atLeast: [3, 6],
+    range: 'Maven 3.6 or newer (or KAFKA_HOME set to a Kafka 4 folder)',
+    debian: 'maven',
+  },
+  {
+    key: 'openssl',
+    names: ['openssl'],
+    version: /OpenSSL (\d+\.\d+)|LibreSSL (\d+\.\d+)/,
+    versionArgs: ['version'],
+    atLeast: [1, 1],
+    range: 'OpenSSL 1.1 or newer',
+    debian: 'openssl',
+  },
+];
+
+/**
+ * @typedef {object} Programs Absolute paths.
+ * @property {string} mariadbd
+ * @property {string} installDb
+ * @property {string} redis
+ * @property {string} java
+ * @property {string} kafkaLibs folder of Kafka's jars; it may still have to be filled
+ * @property {string | undefined} mvn
+ */
+
+/**
+ * @param {Readonly<Record<string, string | undefined>>} env
+ * @returns {{ readonly found: Readonly<Record<string, string>>, readonly missing: readonly Requirement[] }}
+ *   `missing` leaves Maven out where Kafka's jars are there already
+ */
+export function lookAround(env = process.env) {
+  /** @type {Record<string, string>} */
+  const found = {};
+  const missing = [];
+  for (const requirement of REQUIREMENTS) {
+    if (requirement.key === 'mvn' && kafkaLibs(env).ready) continue;
+    const path = findProgram(requirement, env);
+    if (path) found[requirement.key] = path;
+    else missing.push(requirement);
+  }
+  return { found, missing };
+}
+
+/**
+ * Kafka's jars: KAFKA_HOME's, or those in the cache.
+ * @param {Readonly<Record<string, string | undefined>>} env
+ * @returns {{ readonly folder: string, readonly ready: boolean }}
+ */
+export function kafkaLibs(env = process.env) {
+  const home = env.KAFKA_HOME;
+  if (home) {
+    const folder = join(home, 'libs');
+    return { folder, ready: existsSync(folder) && readdirSync(folder).some((name) => /^kafka_2\.\d+-4\./.test(name)) };
+  }
+  const folder = join(kafkaJarsFolder(), 'libs');
+  return { folder, ready: existsSync(folder) };
+}
+
+/**
+ * @param {Requirement} requirement
+ * @param {Readonly<Record<string, string | undefined>>} env
+ * @returns {string | undefined}
+ */
+export function findProgram(requirement, env) {
+  const folders = [
+    ...(requirement.key === 'java' && env.JAVA_HOME ? [join(env.JAVA_HOME, 'bin')] : []),
+    ...(env.PATH ?? '').split(delimiter).filter(Boolean),
+    ...MORE_FOLDERS,
+  ];
+  for (const name of requirement.names) {
+    for (const folder of folders) {
+      const path = join(folder, name);
+      if (isExecutable(path) && inRange(requirement, path)) return path;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * @param {Requirement} requirement
+ * @param {string} path
+ */
+function inRange({ version, versionArgs = ['--version'], atLeast = [0, 0], argv0 }, path) {
+  if (!version) return true;
+  const result = spawnSync(path, [...versionArgs], {
+    encoding: 'utf8',
+    timeout: VERSION_TIMEOUT_MS,
+    ...(argv0 ? { argv0 } : {}),
+  });
+  const match = result.status === 0 ? version.exec(`${result.stdout}\n${result.stderr}`) : null;
+  if (!match) return false;
+  const [major = 0, minor = 0] = (match.slice(1).find((group) => group !== undefined) || '0').split('.').map(Number);
+  return major > atLeast[0] || (major === atLeast[0] && minor >= atLeast[1]);
+}
+
+/** @param {string} path */
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
