@@ -8,7 +8,7 @@ import type { Patient } from './patient.js';
 import type { Policy } from './policy.js';
 import type { Reading } from './reading.js';
 import type { Judgement, ThresholdTable } from './threshold-table.js';
-import { formatMicros, type Micros } from './time.js';
+import { formatMicros, type Micros, parseMicros } from './time.js';
 
 /** `ids` leaves name, address and phone out of events. */
 export type Privacy = 'full' | 'ids';
@@ -192,13 +192,18 @@ function eventOf(draft: Draft, kind: EpisodeEventKind, about: About, message: st
     vitals: vitalsOf(reading),
     readingId: readingId(reading.source, reading.row),
     since: formatMicros(state.since),
-    measuredAt: reading.recordedAt,
+    measuredAt: instantOr(reading.recordedAt, time.eventUs),
     evaluatedAt: time.nowIso,
-    notBefore: notBeforeOf(reading),
+    notBefore: instantOr(notBeforeOf(reading), time.eventUs),
     thresholdVersion: context.thresholdVersion,
     patientVersion: context.patientVersion,
     policyVersion: context.policy.version,
   };
+}
+
+/** A date that no calendar has would make the event unreadable for dispatch: a lost alert. */
+function instantOr(text: string, otherwise: Micros): string {
+  return parseMicros(text) === undefined ? formatMicros(otherwise) : text;
 }
 
 function eventPatient(id: string, patient: Patient | undefined, privacy: Privacy): EventPatient {

@@ -1,0 +1,264 @@
+// One partition of vital-info while it is ours: its episodes in memory, its producer, and the transaction that keeps both true.
+import type { EpisodeChange } from '../src/domain/episode.js';
+import { createEpisodeBook, type EpisodeBook } from '../src/domain/episode-book.js';
+import { type EvaluationContext, evaluate } from '../src/domain/evaluate.js';
+import { createInstantReader } from '../src/domain/event-time.js';
+import type { DoctorsQueueMessage, EvaluationReason } from '../src/domain/events.js';
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  OnStep,
+  OutRecord,
+  Ownership,
+  PartitionReader,
+  PartitionWork,
+  ReceivedRecord,
+  TransactionalProducer,
+} from '../src/domain/ports.js';
+import { type DeadReason, decodeVitalInfo, type Reading, type Tick } from '../src/domain/reading.js';
+import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { contextEvent, heartbeatEvent, tickMinute, type Versions } from '../src/domain/watch-events.js';
+import {
+  decodeWatchState,
+  encodeEpisode,
+  encodeNext,
+  episodeKeyText,
+  NEXT_KEY,
+  TOKEN_KEY,
+} from '../src/domain/watch-state.js';
+
+/** Longest time between two writes of the position while batches raise nothing; a successor evaluates that much again. */
+const NEXT_EVERY_MS = 1_000;
+const READ_STATE_TIMEOUT_MS = 30_000;
+
+export interface WatchTopics {
+  readonly vitalInfo: string;
+  readonly watchState: string;
+  readonly doctorsQueue: string;
+}
+
+export interface WatchPartitionParts {
+  readonly topics: WatchTopics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly onStep: OnStep;
+  readonly newToken: () => string;
+  transactionalProducer(partition: number): Promise<TransactionalProducer>;
+  partitionReader(): Promise<PartitionReader>;
+  /** What is in force for this batch, its patients looked up. */
+  contextFor(readings: readonly Reading[]): Promise<EvaluationContext>;
+  /** Called with the number of open episodes when it may have changed; 0 when the partition is let go. */
+  onOpenEpisodes(partition: number, open: number): void;
+}
+
+/** Fences the predecessor, reads its state, and answers the work from its position on. Throws where any of it fails: nothing is taken then. */
+export async function ownWatchPartition(parts: WatchPartitionParts, ownership: Ownership): Promise<PartitionWork> {
+  const { partition } = ownership;
+  const producer = await parts.transactionalProducer(partition);
+  try {
+    const token = parts.newToken();
+    await producer.transact([{ topic: parts.topics.watchState, partition, key: TOKEN_KEY, value: token }]);
+    await parts.onStep('watch.own');
+    const { book, next } = await readState(parts, partition, token);
+    await parts.onStep('watch.state-read');
+    parts.onOpenEpisodes(partition, book.size);
+    parts.log.info('watch.owned', { partition, next, open: book.size });
+    return createWork(parts, ownership, producer, book, next);
+  } catch (error) {
+    await producer.close();
+    throw error;
+  }
+}
+
+async function readState(
+  parts: WatchPartitionParts,
+  partition: number,
+  token: string,
+): Promise<{ book: EpisodeBook; next: number }> {
+  const { topics, log } = parts;
+  const book = createEpisodeBook();
+  let next: number | undefined;
+  const reader = await parts.partitionReader();
+  try {
+    const options = { untilToken: token, timeoutMs: READ_STATE_TIMEOUT_MS };
+    await reader.read(topics.watchState, partition, options, (record) => {
+      const decoded = decodeWatchState(record.key, record.value);
+      if (decoded.type === 'episode') book.apply(decoded.change);
+      else if (decoded.type === 'next') next = decoded.next;
+    });
+    if (next === undefined) {
+      next = (await reader.offsets(topics.vitalInfo, partition)).start;
+      log.warn('watch.no-position', { partition, startsAt: next });
+    }
+    return { book, next };
+  } finally {
+    await reader.close();
+  }
+}
+
+interface Batch {
+  /** Readings and ticks in order. */
+  readonly items: readonly (Reading | Tick)[];
+  readonly readings: readonly Reading[];
+}
+
+function createWork(
+  parts: WatchPartitionParts,
+  ownership: Ownership,
+  producer: TransactionalProducer,
+  book: EpisodeBook,
+  start: number,
+): PartitionWork {
+  const { topics, clock, log, metrics, onStep } = parts;
+  const { partition } = ownership;
+  const instants = createInstantReader();
+  /** Changes since the last commit, by key: only a key's newest state is written. */
+  const dirty = new Map<string, EpisodeChange>();
+  let expected = start;
+  let written = start;
+  let writtenAtMs = clock.monotonicMs();
+  let versions = '';
+  let heartbeatMinute = '';
+
+  const decode = (records: readonly ReceivedRecord[]): Batch => {
+    const items: (Reading | Tick)[] = [];
+    const readings: Reading[] = [];
+    const dead = new Map<DeadReason, { count: number; offset: number }>();
+    for (const record of records) {
+      const decoded = decodeVitalInfo(record.value);
+      if (decoded.type === 'reading') {
+        items.push(decoded.reading);
+        readings.push(decoded.reading);
+      } else if (decoded.type === 'tick') items.push(decoded.tick);
+      else {
+        const seen = dead.get(decoded.reason);
+        if (seen) seen.count++;
+        else dead.set(decoded.reason, { count: 1, offset: record.offset });
+      }
+    }
+    for (const [reason, { count, offset }] of dead) {
+      metrics.count('watch_dead_total', { reason }, count);
+      log.warn('watch.dead', { partition, reason, count, firstOffset: offset });
+    }
+    return { items, readings };
+  };
+
+  /** Evaluates in Kafka's order, in memory; answers the messages for doctors-queue. */
+  const evaluateBatch = (batch: Batch, context: EvaluationContext, from: number): DoctorsQueueMessage[] => {
+    const messages: DoctorsQueueMessage[] = [];
+    const nowUs = microsOfMs(clock.nowMs());
+    const nowIso = formatMicros(nowUs);
+    const unclassified = new Map<EvaluationReason, number>();
+    let clamped = 0;
+    let skewed = 0;
+    if (batch.readings.length > 0) {
+      const used = versionsOf(context);
+      if (used.key !== versions) messages.push(contextEvent(partition, from, used.versions, nowIso));
+      versions = used.key;
+    }
+    for (const item of batch.items) {
+      if ('kind' in item) {
+        const minute = tickMinute(item);
+        if (minute > heartbeatMinute) {
+          heartbeatMinute = minute;
+          messages.push(heartbeatEvent(partition, item));
+        }
+        continue;
+      }
+      const time = instants.timeOf(item, nowUs);
+      if (time.clamped) clamped++;
+      if (time.skewed) skewed++;
+      metrics.observe('watch_evaluate_seconds', Math.max(0, nowUs - time.eventUs) / 1e6);
+      const result = evaluate(item, book, context, { eventUs: time.eventUs, nowIso });
+      for (const change of result.changes) {
+        book.apply(change);
+        dirty.set(episodeKeyText(change), change);
+      }
+      for (const event of result.events) messages.push(event);
+      for (const reason of result.unclassified) unclassified.set(reason, (unclassified.get(reason) ?? 0) + 1);
+    }
+    metrics.count('watch_readings_total', {}, batch.readings.length);
+    for (const [reason, count] of unclassified) metrics.count('watch_unclassified_total', { reason }, count);
+    if (clamped > 0) metrics.count('watch_clamped_total', {}, clamped);
+    if (skewed > 0) metrics.count('watch_clock_skew_total', {}, skewed);
+    if (clamped + skewed > 0) log.warn('watch.clock', { partition, clamped, skewed });
+    return messages;
+  };
+
+  const commit = async (messages: readonly DoctorsQueueMessage[], next: number): Promise<void> => {
+    const records: OutRecord[] = messages.map((message) => ({
+      topic: topics.doctorsQueue,
+      partition,
+      key: 'patient' in message ? message.patient.id : null,
+      value: JSON.stringify(message),
+    }));
+    for (const [key, change] of dirty) {
+      records.push({ topic: topics.watchState, partition, key, value: encodeEpisode(change.state) });
+    }
+    records.push({ topic: topics.watchState, partition, key: NEXT_KEY, value: encodeNext(next) });
+    await producer.transact(records);
+    dirty.clear();
+    written = next;
+    writtenAtMs = clock.monotonicMs();
+  };
+
+  const announce = (messages: readonly DoctorsQueueMessage[]): void => {
+    for (const message of messages) {
+      const severity = 'severity' in message ? message.severity : 'none';
+      metrics.count('watch_events_total', { kind: message.kind, severity });
+      if (!('patient' in message)) continue;
+      const { kind, eventId, attribute, direction, reason, readingId } = message;
+      const fields = { partition, patientId: message.patient.id, eventId, attribute, direction, severity };
+      log.info(`watch.${kind}`, { ...fields, reason, readingId });
+    }
+    parts.onOpenEpisodes(partition, book.size);
+  };
+
+  return {
+    get expected() {
+      return expected;
+    },
+    handle: async (records, next) => {
+      const batch = decode(records);
+      const context = await parts.contextFor(batch.readings);
+      if (!ownership.isOurs()) return;
+      const messages = evaluateBatch(batch, context, records[0]?.offset ?? expected);
+      await onStep('watch.evaluated');
+      const due = next > written && clock.monotonicMs() - writtenAtMs >= NEXT_EVERY_MS;
+      if (messages.length > 0 || due) {
+        await onStep('watch.before-commit');
+        await commit(messages, next);
+        await onStep('watch.after-commit');
+        announce(messages);
+      }
+      expected = next;
+    },
+    release: async (why) => {
+      parts.onOpenEpisodes(partition, 0);
+      try {
+        if (why === 'stop' && expected > written) await commit([], expected);
+      } catch (error) {
+        log.warn('watch.position-not-written', { partition, error: error instanceof Error ? error.name : 'unknown' });
+      } finally {
+        await closeQuietly(producer, log, partition);
+      }
+      log.info('watch.released', { partition, why, next: expected });
+    },
+  };
+}
+
+async function closeQuietly(producer: TransactionalProducer, log: Logger, partition: number): Promise<void> {
+  try {
+    await producer.close();
+  } catch (error) {
+    log.warn('watch.producer-close', { partition, error: error instanceof Error ? error.name : 'unknown' });
+  }
+}
+
+function versionsOf(context: EvaluationContext): { key: string; versions: Versions } {
+  const { thresholdVersion, patientVersion, policy } = context;
+  const versions = { thresholdVersion, patientVersion, policyVersion: policy.version };
+  return { key: JSON.stringify(versions), versions };
+}
