@@ -176,5 +176,7 @@ export interface FileOps {
   ): Promise<readonly { readonly name: string; readonly folder: boolean; readonly bytes: number }[]>;
   mkdir(path: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Refuses a folder that isn't empty. */
+  rmdir(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
 }
