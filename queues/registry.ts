@@ -1,9 +1,11 @@
 // The producing side of every queue: the only `new Queue`.
-import { type JobsOptions, Queue } from 'bullmq';
+import { type JobsOptions, Queue, QueueKeys } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type JobData, QUEUE_NAMES, QUEUES, type QueueName, type QueueOptions } from './table.js';
 
 const JOB_ID = /^(?=.*[a-z-])[a-z0-9-]+$/;
+/** BullMQ's own keys beside the jobs': a job of such a name would overwrite the queue's inside. */
+const OWN_KEYS: ReadonlySet<string> = new Set(Object.keys(new QueueKeys('').getKeys('')));
 const COUNTED_STATES = ['waiting', 'active', 'delayed', 'failed', 'completed', 'prioritized'] as const;
 
 export interface QueueRegistry {
@@ -31,7 +33,8 @@ export function createQueueRegistry(connection: Redis, prefix: string): QueueReg
   };
   return {
     add: async (name, jobId, data, options = {}) => {
-      if (!JOB_ID.test(jobId)) throw new Error(`job id ${jobId}: only a-z, 0-9 and '-', not digits alone`);
+      if (!JOB_ID.test(jobId) || OWN_KEYS.has(jobId))
+        throw new Error(`job id ${jobId}: only a-z, 0-9 and '-', not digits alone, none of BullMQ's own keys`);
       await get(name).add(name, QUEUES[name].data.parse(data), { jobId, ...jobOptions(QUEUES[name].options, options) });
     },
     counts: (name) => get(name).getJobCounts(...COUNTED_STATES),

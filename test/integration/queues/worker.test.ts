@@ -87,7 +87,7 @@ it('fails data that its schema refuses, by code, without calling the handler', a
 });
 
 it('refuses ids that BullMQ or people would misread', async () => {
-  for (const id of ['', '123', 'a:b', 'A', 'a b', '2026-01-01T00:00:00Z']) {
+  for (const id of ['', '123', 'a:b', 'A', 'a b', '2026-01-01T00:00:00Z', 'failed', 'meta']) {
     await expect(registry.add('deliver-alert', id, deliver(1)), id).rejects.toThrow('job id');
   }
 });
