@@ -1,0 +1,177 @@
+// The gap ledger: ids are handed out in order but become visible in commit order, so every skipped id is kept until it comes or is proved rolled back.
+
+/**
+ * How long an id may be handed out before its transaction shows in the server's list. Fresh lists of this time, and the first
+ * one after it, name everyone who can still commit a gap (data-path.md 2.3).
+ */
+export const COLLECT_MS = 2_000;
+
+/** Inclusive. */
+export interface IdRange {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** A range of skipped ids. Times are milliseconds of the poller's steady clock. */
+export interface Gap extends IdRange {
+  /** When it was first skipped: what people are shown. */
+  readonly bornMs: number;
+  /** What waiting counts from: its birth, or when a later owner took it over before its transactions were collected. */
+  readonly waitFromMs: number;
+  /** Set by the fresh list that ended the collecting: transactions first seen later are not its own. */
+  readonly collectedMs: number | null;
+  /** The newest evidence says that nobody can commit it any more. A read begun after that evidence decides. */
+  readonly cleared: boolean;
+}
+
+/** A read-write transaction of the newest fresh list. The server never gives its id to another. */
+export interface SeenTransaction {
+  readonly id: string;
+  readonly firstSeenMs: number;
+}
+
+export interface Ledger {
+  /** The highest id read. */
+  readonly high: bigint;
+  /** Ascending, disjoint, all below `high`. */
+  readonly gaps: readonly Gap[];
+  readonly transactions: readonly SeenTransaction[];
+}
+
+/** What one look at the table brought. Ids are decimal text, ascending. */
+export interface TableRead {
+  /** Rows in open gaps; null where the gaps were not read. `examinedTo`: the last id that was looked at, null = all gaps. */
+  readonly gaps: { readonly ids: readonly string[]; readonly examinedTo: bigint | null } | null;
+  /** Rows above `high`. */
+  readonly page: readonly string[];
+}
+
+/** What a lock probe of one gap said: somebody holds a row there, a committed row is there, nothing is. */
+export type Probe = 'held' | 'found' | 'nothing';
+
+/** At the very first start the ids that are missing below it are gaps too: their transactions may still be open. */
+export function startLedger(high: bigint, missing: readonly IdRange[], nowMs: number): Ledger {
+  return { high, gaps: missing.map((range) => newGap(range, nowMs)), transactions: [] };
+}
+
+/**
+ * Takes in a read that began after the newest evidence: late rows leave their gaps, cleared gaps that were looked at and are
+ * still empty are retired, new holes become gaps. Every id of `read` must be emitted, once, together with the new ledger.
+ * Throws where an id is in no gap or not above `high`: emitting it could repeat it.
+ */
+export function applyRead(
+  ledger: Ledger,
+  read: TableRead,
+  nowMs: number,
+): { readonly ledger: Ledger; readonly retired: readonly IdRange[] } {
+  const retired: IdRange[] = [];
+  let gaps = ledger.gaps;
+  if (read.gaps) {
+    const { examinedTo } = read.gaps;
+    const left = withoutIds(gaps, read.gaps.ids);
+    gaps = left.filter((gap) => {
+      if (!gap.cleared || (examinedTo !== null && gap.to > examinedTo)) return true;
+      retired.push({ from: gap.from, to: gap.to });
+      return false;
+    });
+  }
+  const { high, holes } = holesAbove(ledger.high, read.page);
+  if (holes.length > 0) gaps = [...gaps, ...holes.map((hole) => newGap(hole, nowMs))];
+  return { ledger: { ...ledger, high, gaps }, retired };
+}
+
+/**
+ * Folds a fresh list of read-write transactions, asked for after the gaps were found. A gap is cleared once the list that
+ * ended its collecting is there and none of the transactions collected until then is in this list.
+ */
+export function foldTransactions(ledger: Ledger, listed: readonly string[], nowMs: number): Ledger {
+  const known = new Map(ledger.transactions.map((seen) => [seen.id, seen.firstSeenMs]));
+  const transactions = listed.map((id) => ({ id, firstSeenMs: known.get(id) ?? nowMs }));
+  const oldestMs = transactions.reduce((oldest, seen) => Math.min(oldest, seen.firstSeenMs), Number.POSITIVE_INFINITY);
+  const gaps = ledger.gaps.map((gap) => {
+    const collectedMs = gap.collectedMs ?? (nowMs >= gap.waitFromMs + COLLECT_MS ? nowMs : null);
+    return { ...gap, collectedMs, cleared: collectedMs !== null && oldestMs > collectedMs };
+  });
+  return { ...ledger, gaps, transactions };
+}
+
+/** Folds lock probes, one a gap in order (undefined: not asked). `graceMs` must exceed the longest time between an id's hand-out and its row. */
+export function foldProbes(
+  ledger: Ledger,
+  probes: readonly (Probe | undefined)[],
+  nowMs: number,
+  graceMs: number,
+): Ledger {
+  const gaps = ledger.gaps.map((gap, index) => ({
+    ...gap,
+    cleared: probes[index] === 'nothing' && nowMs >= gap.waitFromMs + graceMs,
+  }));
+  return { ...ledger, gaps };
+}
+
+/** No evidence but age: loses the rows of every transaction that lives longer than `graceMs`. */
+export function foldAge(ledger: Ledger, nowMs: number, graceMs: number): Ledger {
+  return { ...ledger, gaps: ledger.gaps.map((gap) => ({ ...gap, cleared: nowMs >= gap.waitFromMs + graceMs })) };
+}
+
+/** How many ids are open. Saturates at 2^53. */
+export function openIds(ledger: Ledger): number {
+  let ids = 0n;
+  for (const gap of ledger.gaps) ids += gap.to - gap.from + 1n;
+  return Number(ids);
+}
+
+/** When the oldest open gap was born; undefined where none is open. */
+export function oldestGapMs(ledger: Ledger): number | undefined {
+  let oldest: number | undefined;
+  for (const gap of ledger.gaps) if (oldest === undefined || gap.bornMs < oldest) oldest = gap.bornMs;
+  return oldest;
+}
+
+/** The ranges of [from, to] that `ids` (ascending decimal text within it) leave out. */
+export function missingIn(range: IdRange, ids: readonly string[]): IdRange[] {
+  const { holes } = holesAbove(range.from - 1n, ids);
+  const last = ids.at(-1);
+  const after = last === undefined ? range.from : BigInt(last) + 1n;
+  return after <= range.to ? [...holes, { from: after, to: range.to }] : holes;
+}
+
+function newGap(range: IdRange, nowMs: number): Gap {
+  return { from: range.from, to: range.to, bornMs: nowMs, waitFromMs: nowMs, collectedMs: null, cleared: false };
+}
+
+function holesAbove(high: bigint, ids: readonly string[]): { high: bigint; holes: IdRange[] } {
+  const last = ids.at(-1);
+  if (last === undefined) return { high, holes: [] };
+  const top = BigInt(last);
+  // Ascending and unique by its key: as many ids as the range is wide leave no hole.
+  if (BigInt(ids[0] as string) === high + 1n && top - high === BigInt(ids.length)) return { high: top, holes: [] };
+  const holes: IdRange[] = [];
+  let expected = high + 1n;
+  for (const text of ids) {
+    const id = BigInt(text);
+    if (id < expected) throw new Error('the source gave ids out of order');
+    if (id > expected) holes.push({ from: expected, to: id - 1n });
+    expected = id + 1n;
+  }
+  return { high: top, holes };
+}
+
+function withoutIds(gaps: readonly Gap[], ids: readonly string[]): readonly Gap[] {
+  if (ids.length === 0) return gaps;
+  const left: Gap[] = [];
+  let next = 0;
+  for (const gap of gaps) {
+    let from = gap.from;
+    for (; next < ids.length; next += 1) {
+      const id = BigInt(ids[next] as string);
+      if (id > gap.to) break;
+      if (id < from) throw new Error('the source gave an id that is in no open gap');
+      if (id > from) left.push({ ...gap, from, to: id - 1n });
+      from = id + 1n;
+    }
+    if (from <= gap.to) left.push(from === gap.from ? gap : { ...gap, from });
+  }
+  if (next < ids.length) throw new Error('the source gave an id that is in no open gap');
+  return left;
+}
