@@ -1,0 +1,188 @@
+// The only door to kafkajs: its version is checked and its inside mended here, before anything of it is loaded.
+import { createRequire } from 'node:module';
+import type * as KafkaJs from 'kafkajs';
+import { type AbortedTransaction, type FetchedRecord, withoutAborted } from './aborted-filter.js';
+import { endOfBatches } from './record-batches.js';
+
+/** The mends lean on the inside of exactly this version (ops/decisions/0003): another one is a decision of its own. */
+const SUPPORTED_VERSION = '2.2.4';
+
+const load = createRequire(import.meta.url);
+
+/** Kafkajs's Cluster, as far as we use it: a pool of broker connections with topic metadata. */
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
+  findBroker(node: { readonly nodeId: number | string }): Promise<Broker>;
+  fetchTopicsOffset(
+    topics: readonly {
+      readonly topic: string;
+      readonly fromBeginning: boolean;
+      readonly partitions: readonly { readonly partition: number }[];
+    }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+  /** What its transaction manager retries by; kafkajs never sets it (producer/eosManager/index.js:54). */
+  retry?: KafkaJs.RetryOptions;
+}
+
+export interface Broker {
+  fetch(request: {
+    readonly replicaId: number;
+    readonly isolationLevel: number;
+    readonly maxWaitTime: number;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly rackId: string;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly fetchOffset: string;
+        readonly maxBytes: number;
+      }[];
+    }[];
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>;
+}
+
+export interface FetchedPartition {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly lastStableOffset: string;
+  readonly abortedTransactions: readonly AbortedTransaction[] | null;
+  /** `endOffset`: after the last whole batch, whether it still holds records or not. */
+  readonly messages: readonly FetchedRecord[] & { readonly endOffset?: number };
+}
+
+interface Decoder {
+  readonly buffer: Buffer;
+  readonly offset: number;
+}
+
+const MENDED = Symbol.for('wardwatch.kafkajs.mended');
+
+function mend(): void {
+  const found = (load('kafkajs/package.json') as { version: string }).version;
+  if (found !== SUPPORTED_VERSION)
+    throw new Error(
+      `kafkajs ${found} is installed, but src/kafka/kafkajs.ts mends the inside of ${SUPPORTED_VERSION}: install that version, or revise the mends and their tests`,
+    );
+  const marked = globalThis as { [MENDED]?: boolean };
+  if (marked[MENDED]) return;
+  if (load.cache[load.resolve('kafkajs')])
+    throw new Error('kafkajs was loaded before src/kafka/kafkajs.ts could mend it: import it only there');
+  marked[MENDED] = true;
+
+  replace('consumer/filterAbortedMessages', () => {
+    return (fetched: { messages: FetchedRecord[]; abortedTransactions: AbortedTransaction[] | null }) =>
+      withoutAborted(fetched.messages, fetched.abortedTransactions);
+  });
+  replace('protocol/requests/fetch/v4/decodeMessages', (decode: (decoder: Decoder) => Promise<FetchedRecord[]>) => {
+    return async (decoder: Decoder) => {
+      const { buffer, offset } = decoder;
+      const size = buffer.readInt32BE(offset);
+      const endOffset = size > 0 ? endOfBatches(buffer.subarray(offset + 4, offset + 4 + size)) : undefined;
+      return Object.assign(await decode(decoder), { endOffset });
+    };
+  });
+  // Theirs copies the whole list for each message.
+  replace('producer/groupMessagesPerPartition', () => groupPerPartition);
+  // Theirs sets a timer for "now minus the time since 1970" on every response: negative (a warning on Node 22 and newer), and
+  // 1 ms later another, for ever.
+  const { prototype } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
+  prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue) {
+    if (this.throttleCheckTimeoutId || this.pending.length === 0) return;
+    const wait = Math.max(this.throttledUntil - Date.now(), PENDING_CHECK_MS);
+    this.throttleCheckTimeoutId = setTimeout(() => {
+      this.throttleCheckTimeoutId = null;
+      this.checkPendingRequests();
+    }, wait);
+  };
+}
+
+const PENDING_CHECK_MS = 10;
+
+interface RequestQueue {
+  pending: unknown[];
+  throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  checkPendingRequests(): void;
+  scheduleCheckPendingRequests(): void;
+}
+
+function replace<T>(path: string, make: (original: T) => unknown): void {
+  const name = `kafkajs/src/${path}`;
+  const original = load(name) as T;
+  const module = load.cache[load.resolve(name)];
+  if (!module) throw new Error(`${name} is not where it was`);
+  module.exports = make(original);
+}
+
+function groupPerPartition<M>(input: {
+  topic: string;
+  partitionMetadata: readonly unknown[];
+  messages: readonly M[];
+  partitioner: (of: { topic: string; partitionMetadata: readonly unknown[]; message: M }) => number;
+}): Record<number, M[]> {
+  const { topic, partitionMetadata, messages, partitioner } = input;
+  const groups: Record<number, M[]> = {};
+  if (partitionMetadata.length === 0) return groups;
+  for (const message of messages) {
+    const partition = partitioner({ topic, partitionMetadata, message });
+    const group = groups[partition];
+    if (group) group.push(message);
+    else groups[partition] = [message];
+  }
+  return groups;
+}
+
+mend();
+const kafkajs = load('kafkajs') as typeof KafkaJs;
+const hashKey = load('kafkajs/src/producer/partitioners/default/murmur2') as (key: string | Buffer) => number;
+
+export const { Kafka, logLevel, ConfigResourceTypes } = kafkajs;
+
+/** Where Kafka's default partitioner puts a key. */
+export function partitionOfKey(key: string, partitions: number): number {
+  return (hashKey(key) & 0x7fffffff) % partitions;
+}
+
+/** Always the partition that the message names: ours are computed before, so that a retry can't choose another. */
+export const explicitPartition = () => (of: { readonly message: { readonly partition?: number } }) => {
+  if (of.message.partition === undefined) throw new Error('a record reached kafkajs without a partition');
+  return of.message.partition;
+};
+
+interface ClusterOptions {
+  readonly isolationLevel?: number;
+  readonly allowAutoTopicCreation?: boolean;
+  readonly metadataMaxAge?: number;
+}
+type CreateCluster = (options: ClusterOptions) => Cluster;
+
+/** Makes a Cluster of our own, or gives the one that kafkajs makes inside `make`. */
+export function clusterAccess(kafka: KafkaJs.Kafka, retry: KafkaJs.RetryOptions) {
+  const symbol = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  );
+  const holder = kafka as unknown as Record<symbol, CreateCluster>;
+  const original = symbol && holder[symbol];
+  if (!symbol || !original) throw new Error('kafkajs has no createCluster any more: see src/kafka/kafkajs.ts');
+  let last: Cluster | undefined;
+  holder[symbol] = (options) => {
+    last = original(options);
+    last.retry = retry;
+    return last;
+  };
+  return {
+    create: (options: ClusterOptions): Cluster => original(options),
+    within<T>(make: () => T): { readonly made: T; readonly cluster: Cluster } {
+      last = undefined;
+      const made = make();
+      if (!last) throw new Error('kafkajs made no Cluster: see src/kafka/kafkajs.ts');
+      return { made, cluster: last };
+    },
+  };
+}

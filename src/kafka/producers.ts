@@ -1,0 +1,146 @@
+// The two producers: transactional, one transaction per call, and plain (idempotent, acks all).
+import type { Producer, RetryOptions } from 'kafkajs';
+import type { OutRecord, PlainProducer, TransactionalProducer } from '../domain/ports.js';
+import { answered, type Chunk, chunksOf, type ProduceAnswer } from './chunks.js';
+import { FencedError, KafkaOutcomeUnknownError, producerError } from './errors.js';
+import type { Cluster } from './kafkajs.js';
+
+/** Short first waits: CONCURRENT_TRANSACTIONS right after a commit is over in a few ms. About 5 s in all. */
+export const PRODUCER_RETRY: RetryOptions = { initialRetryTime: 5, maxRetryTime: 300, retries: 20 };
+/** The broker aborts a transaction that is open longer, ms. */
+export const TRANSACTION_TIMEOUT_MS = 10_000;
+/** A failed producer gets this long to abort or to disconnect, ms; then it is left behind. */
+const LEAVE_AFTER_MS = 2_000;
+
+export interface RawProducer {
+  readonly producer: Producer;
+  readonly cluster: Cluster;
+}
+
+type SendBatch = (request: { acks: -1; topicMessages: Chunk['topicMessages'] }) => Promise<ProduceAnswer[]>;
+
+export async function createTransactionalProducer(
+  make: () => RawProducer,
+  transactionalId: string,
+): Promise<TransactionalProducer> {
+  const { producer, cluster } = make();
+  const what = `transaction of ${transactionalId}`;
+  let usable = true;
+  let busy = false;
+  await connect(producer, what);
+  return {
+    transact: async (records) => {
+      if (!usable) throw new KafkaOutcomeUnknownError(`${what}: this producer has failed before, make another`);
+      if (busy) throw new Error(`${what}: one at a time`);
+      busy = true;
+      let abort: (() => Promise<void>) | undefined;
+      try {
+        const partitions = await partitionCounts(cluster, records);
+        const transaction = await producer.transaction();
+        abort = () => (transaction.isActive() ? transaction.abort() : Promise.resolve());
+        const send = transaction.sendBatch.bind(transaction) as SendBatch;
+        for (const chunk of chunksOf(records, partitions))
+          answered(chunk, await send({ acks: -1, topicMessages: chunk.topicMessages }));
+        abort = undefined;
+        await transaction.commit();
+      } catch (error) {
+        usable = false;
+        const failure = producerError(error, what);
+        // Read-committed readers wait behind an open transaction. A failed abort leaves it to the broker's time-out.
+        if (abort && !(failure instanceof FencedError)) await within(LEAVE_AFTER_MS, abort());
+        throw failure;
+      } finally {
+        busy = false;
+      }
+    },
+    close: async () => {
+      usable = false;
+      await within(LEAVE_AFTER_MS, producer.disconnect());
+    },
+  };
+}
+
+/**
+ * Sends one request at a time, and after a failure goes on with another idempotent producer: kafkajs takes sequence numbers
+ * back when a request fails, so that the next records would carry numbers that the broker may have seen, and be thrown
+ * away as repeats.
+ */
+export async function createPlainProducer(make: () => RawProducer): Promise<PlainProducer> {
+  let current: RawProducer | undefined = make();
+  let tail: Promise<unknown> = Promise.resolve();
+  let closed = false;
+  await connect(current.producer, 'producer');
+
+  const send = async (records: readonly OutRecord[]) => {
+    if (closed) throw new KafkaOutcomeUnknownError('send: the producer is closed');
+    const places: { partition: number; offset: number }[] = new Array(records.length);
+    const what = `send to ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`;
+    if (!current) {
+      const fresh = make();
+      await connect(fresh.producer, what);
+      current = fresh;
+    }
+    const { producer, cluster } = current;
+    try {
+      const partitions = await partitionCounts(cluster, records);
+      const sendBatch = producer.sendBatch.bind(producer) as SendBatch;
+      for (const chunk of chunksOf(records, partitions)) {
+        const offsets = answered(chunk, await sendBatch({ acks: -1, topicMessages: chunk.topicMessages }));
+        for (const [key, indexes] of chunk.indexes) {
+          const partition = Number(key.slice(key.lastIndexOf('/') + 1));
+          const base = offsets.get(key) ?? -1;
+          for (const [i, index] of indexes.entries()) places[index] = { partition, offset: base + i };
+        }
+      }
+      return places;
+    } catch (error) {
+      current = undefined;
+      void within(LEAVE_AFTER_MS, producer.disconnect());
+      throw producerError(error, what);
+    }
+  };
+
+  return {
+    send: (records) => {
+      const sent = tail.then(() => send(records));
+      tail = sent.catch(() => undefined);
+      return sent;
+    },
+    close: async () => {
+      closed = true;
+      await tail;
+      if (current) await within(LEAVE_AFTER_MS, current.producer.disconnect());
+    },
+  };
+}
+
+async function connect(producer: Producer, what: string): Promise<void> {
+  try {
+    await producer.connect();
+  } catch (error) {
+    void within(LEAVE_AFTER_MS, producer.disconnect());
+    throw producerError(error, `${what}: connecting`);
+  }
+}
+
+/** The number of partitions of each topic that is written to. */
+async function partitionCounts(cluster: Cluster, records: readonly OutRecord[]): Promise<(topic: string) => number> {
+  const topics = new Set(records.map(({ topic }) => topic));
+  await cluster.addMultipleTargetTopics([...topics]);
+  const counts = new Map([...topics].map((topic) => [topic, cluster.findTopicPartitionMetadata(topic).length]));
+  return (topic) => {
+    const count = counts.get(topic);
+    if (!count) throw new Error(`no metadata of topic ${topic}: does it exist?`);
+    return count;
+  };
+}
+
+/** Waits for `work`, but not longer than `ms`; its failure is of no interest here. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
