@@ -1,0 +1,74 @@
+// Whose Redis and whose lake this is: written at the first start, and a start that finds another's is refused.
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { Problem } from '../config/problems.js';
+import type { LakeStore } from '../domain/ports.js';
+
+/** A deployment has one source; another hospital's limits must never reach a patient. */
+export interface Deployment {
+  readonly name: string;
+  readonly source: string;
+}
+
+const LAKE_PATH = '_log/deployment.json';
+const Stored = z.object({ v: z.literal(1), name: z.string(), source: z.string() });
+
+/** `write` false only looks: nothing there is no problem. Throws while Redis is away. */
+export async function claimRedis(redis: Redis, prefix: string, own: Deployment, write: boolean): Promise<Problem[]> {
+  const key = `${prefix}:deployment`;
+  const mine = JSON.stringify({ v: 1, ...own });
+  if (write) await redis.set(key, mine, 'NX');
+  return compare(await redis.get(key), own, {
+    setting: 'REDIS_PREFIX',
+    place: `${key} in Redis`,
+    mend: 'Give each deployment a REDIS_PREFIX of its own',
+  });
+}
+
+/** As claimRedis, for the lake. */
+export async function claimLake(lake: LakeStore, own: Deployment, write: boolean): Promise<Problem[]> {
+  const mine = Buffer.from(`${JSON.stringify({ v: 1, ...own })}\n`);
+  if (write) await lake.createExclusive(LAKE_PATH, mine);
+  const found = await lake.read(LAKE_PATH);
+  return compare(found ? Buffer.from(found).toString('utf8') : null, own, {
+    setting: 'LAKE_URL',
+    place: `${LAKE_PATH} in the lake`,
+    mend: 'Give each deployment a LAKE_URL of its own',
+  });
+}
+
+function compare(
+  found: string | null,
+  own: Deployment,
+  where: { readonly setting: string; readonly place: string; readonly mend: string },
+): Problem[] {
+  if (found === null) return [];
+  const stored = Stored.safeParse(parseJson(found));
+  if (!stored.success) {
+    return [{ setting: where.setting, what: `${where.place} is not one of ours`, mend: where.mend }];
+  }
+  const problems: Problem[] = [];
+  if (stored.data.name !== own.name) {
+    problems.push({
+      setting: where.setting,
+      what: `${where.place} belongs to the deployment ${stored.data.name}, and this is ${own.name}`,
+      mend: `${where.mend}, or set WARDWATCH_DEPLOYMENT=${stored.data.name} if it is that one`,
+    });
+  }
+  if (stored.data.source !== own.source) {
+    problems.push({
+      setting: where.setting,
+      what: `${where.place} belongs to the source ${stored.data.source}, and this is ${own.source}`,
+      mend: `${where.mend}, or set WARDWATCH_SOURCE=${stored.data.source} if the same database has moved`,
+    });
+  }
+  return problems;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
