@@ -21,12 +21,9 @@ import { ownWatchPartition, type WatchPartitionParts } from './watch-partition.j
 
 const DEFAULT_STUCK_AFTER_MS = 60_000;
 const THRESHOLDS_LOOK_MS = 200;
-const START_RETRY_MIN_MS = 500;
-const START_RETRY_MAX_MS = 10_000;
 const FETCH_BYTES = 1 << 20;
-/** An unknown patient is not asked for again sooner: each look may cost the batch LOOKUP_TIMEOUT_MS. */
-const UNKNOWN_RETRY_MS = 5_000;
-const UNKNOWN_KEPT = 10_000;
+/** A version may be switched while its missing patients are looked up: then once more, for those that the new one lacks. */
+const RESOLVE_ROUNDS = 2;
 
 export const WAITING_FOR_THRESHOLDS = 'waiting for thresholds: run `wardwatch import thresholds`';
 
@@ -64,7 +61,8 @@ export function createWatchActor(parts: WatchParts): Actor {
   const openEpisodes = new Map<number, number>();
   const vitalInfo = `${prefix}vital-info`;
   let consumer: OwnedConsumer | undefined;
-  let crash: Error | undefined;
+  let joined = false;
+  let crashed = false;
   let intake: Promise<void> = Promise.resolve();
 
   const partitionParts: WatchPartitionParts = {
@@ -86,32 +84,29 @@ export function createWatchActor(parts: WatchParts): Actor {
     },
   };
 
+  /** Ends when the group is joined, or can't be, or the actor stops. The consumer itself retries while Kafka is away. */
   const begin = async (): Promise<void> => {
     if (!lookup.hasThresholds()) log.warn('watch.waiting', { for: 'thresholds' });
     while (!lookup.hasThresholds() && !abort.signal.aborted) await clock.sleep(THRESHOLDS_LOOK_MS, abort.signal);
-    let retryInMs = START_RETRY_MIN_MS;
-    while (!abort.signal.aborted) {
-      const candidate = kafka.ownedConsumer({
-        groupId: `${prefix}watch`,
-        topics: [vitalInfo],
-        maxBytesPerPartition: FETCH_BYTES,
-        own: (ownership) => ownWatchPartition(partitionParts, ownership),
-      });
-      try {
-        await candidate.start();
-        consumer = candidate;
-        void candidate.crashed.then((error) => {
-          crash = error;
-          log.error('watch.crashed', {}, error);
-        });
-        log.info('watch.started', {});
-        return;
-      } catch (error) {
-        log.error('watch.start-failed', { retryInMs }, error);
-        await clock.sleep(retryInMs, abort.signal);
-        retryInMs = Math.min(START_RETRY_MAX_MS, retryInMs * 2);
-      }
+    if (abort.signal.aborted) return;
+    consumer = kafka.ownedConsumer({
+      groupId: `${prefix}watch`,
+      topics: [vitalInfo],
+      maxBytesPerPartition: FETCH_BYTES,
+      own: (ownership) => ownWatchPartition(partitionParts, ownership),
+    });
+    void consumer.crashed.then(crashedWith);
+    try {
+      await consumer.start();
+      joined = true;
+    } catch (error) {
+      crashedWith(error);
     }
+  };
+
+  const crashedWith = (error: unknown): void => {
+    if (!crashed) log.error('watch.crashed', {}, error);
+    crashed = true;
   };
 
   return {
@@ -121,14 +116,15 @@ export function createWatchActor(parts: WatchParts): Actor {
     },
     stop: async () => {
       abort.abort();
-      await intake;
+      // Before waiting for the intake: it may be waiting for Kafka.
       await consumer?.stop();
+      await intake;
     },
     health: () =>
       watchHealth({
         hasThresholds: lookup.hasThresholds(),
-        started: consumer !== undefined,
-        crashed: crash !== undefined,
+        joined,
+        crashed,
         partitions: consumer?.status() ?? [],
         nowMs: clock.monotonicMs(),
         stuckAfterMs: parts.stuckAfterMs ?? DEFAULT_STUCK_AFTER_MS,
@@ -138,7 +134,7 @@ export function createWatchActor(parts: WatchParts): Actor {
 
 export interface WatchHealthInput {
   readonly hasThresholds: boolean;
-  readonly started: boolean;
+  readonly joined: boolean;
   readonly crashed: boolean;
   readonly partitions: readonly PartitionStatus[];
   /** Monotonic. */
@@ -157,7 +153,7 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
   const waiting = partitions.filter((status) => status.state !== 'ready').map((status) => status.partition);
   const lacks: string[] = [];
   if (!input.hasThresholds) lacks.push(WAITING_FOR_THRESHOLDS);
-  else if (!input.started) lacks.push('watch: joining the consumer group; is Kafka reachable?');
+  else if (!input.joined) lacks.push('watch: joining the consumer group; is Kafka reachable?');
   if (waiting.length > 0) lacks.push(`watch: not owned yet: partitions ${waiting.join(', ')} of vital-info`);
   const crashed = input.crashed ? ['watch: the consumer group has crashed; the process must be restarted'] : [];
   return {
@@ -169,47 +165,35 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
 
 /** What is in force for a batch: limits compiled once a version, unknown patients looked up within the time-out. */
 function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
-  const { lookup, clock, policy, privacy } = parts;
-  const askAgainAtMs = new Map<string, number>();
+  const { lookup, policy, privacy } = parts;
   let compiled: { version: string; limits: ThresholdTable } | undefined;
 
-  const missing = (view: LookupView, readings: readonly Reading[]): string[] => {
-    const ids = new Set<string>();
-    for (const { patientId } of readings) {
-      if (view.patient(patientId) === undefined && !ids.has(patientId)) {
-        if ((askAgainAtMs.get(patientId) ?? 0) <= clock.monotonicMs()) ids.add(patientId);
-      }
+  const limitsOf = (view: LookupView): ThresholdTable => {
+    if (compiled?.version !== view.thresholdVersion) {
+      const limits = compileThresholds(view.thresholds, parts.attributes);
+      compiled = { version: view.thresholdVersion, limits };
     }
-    return [...ids];
-  };
-
-  const resolve = async (view: LookupView, ids: readonly string[]): Promise<void> => {
-    await lookup.resolve(ids, parts.lookupTimeoutMs);
-    const at = clock.monotonicMs() + UNKNOWN_RETRY_MS;
-    if (askAgainAtMs.size > UNKNOWN_KEPT) askAgainAtMs.clear();
-    for (const id of ids) {
-      if (view.patient(id) === undefined) askAgainAtMs.set(id, at);
-      else askAgainAtMs.delete(id);
-    }
+    return compiled.limits;
   };
 
   return async (readings): Promise<EvaluationContext> => {
-    const view = lookup.current();
-    const ids = missing(view, readings);
-    if (ids.length > 0) await resolve(view, ids);
-    if (compiled?.version !== view.thresholdVersion) {
-      compiled = {
-        version: view.thresholdVersion,
-        limits: compileThresholds(view.thresholds, parts.attributes),
-      };
+    let view = lookup.current();
+    for (let round = 0; round < RESOLVE_ROUNDS; round++) {
+      const ids = missingPatients(view, readings);
+      if (ids.length === 0) break;
+      await lookup.resolve(ids, parts.lookupTimeoutMs);
+      const newest = lookup.current();
+      if (newest === view) break;
+      view = newest;
     }
-    return {
-      limits: compiled.limits,
-      thresholdVersion: view.thresholdVersion,
-      patientVersion: view.patientVersion,
-      policy,
-      privacy,
-      patient: (id) => view.patient(id),
-    };
+    const { thresholdVersion, patientVersion } = view;
+    const limits = limitsOf(view);
+    return { limits, thresholdVersion, patientVersion, policy, privacy, patient: (id) => view.patient(id) };
   };
+}
+
+function missingPatients(view: LookupView, readings: readonly Reading[]): string[] {
+  const ids = new Set<string>();
+  for (const { patientId } of readings) if (view.patient(patientId) === undefined) ids.add(patientId);
+  return [...ids];
 }
