@@ -64,7 +64,8 @@ export function isUsable(band: Band): boolean {
     Number.isFinite(band.high) &&
     band.low <= band.high &&
     Number.isFinite(row.lowAge) &&
-    Number.isFinite(row.highAge)
+    Number.isFinite(row.highAge) &&
+    row.lowAge <= row.highAge
   );
 }
 
