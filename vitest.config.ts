@@ -1,5 +1,9 @@
 // Vitest's projects: one a tier, so that `--project unit` needs no stack and no other tier runs by accident.
 import { defineConfig } from 'vitest/config';
+import { scrubInPlace } from './ops/local/environment.mjs';
+
+// Before any test starts, however it was started: no setting of production is in reach of one (contracts.md, Files and settings).
+scrubInPlace(process.env);
 
 const minutes = (n: number) => n * 60_000;
 

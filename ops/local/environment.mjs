@@ -28,13 +28,9 @@ const KEPT = new Set([
   'NODE_EXTRA_CA_CERTS',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
-  'VITEST',
-  'VITEST_MODE',
-  'VITEST_WORKER_ID',
-  'VITEST_POOL_ID',
   'NODE_ENV',
 ]);
-const KEPT_PREFIXES = ['LC_', 'WARDWATCH_STACK_', 'WARDWATCH_TEST_'];
+const KEPT_PREFIXES = ['LC_', 'VITEST', 'WARDWATCH_STACK_', 'WARDWATCH_TEST_'];
 
 /** Credentials that the emulator takes and the real cloud refuses; no file and no metadata service is asked for better ones. */
 const LOCAL_AWS = {

@@ -1,0 +1,146 @@
+// Makes a fresh checkout on a fresh machine ready: programs, dependencies, build. Needs nothing but Node.
+// What can't be had is one message that lists all of it and what to do (exit code 2).
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { build, dependenciesAreStale, distIsStale, installDependencies } from './checkout.mjs';
+import { dockerAnswers } from './docker-stack.mjs';
+import { ownServices, UnsafeSettingError } from './environment.mjs';
+import { fetchKafkaJars } from './kafka-jars.mjs';
+import { kafkaLibs, lookAround } from './machine.mjs';
+
+const NODE_AT_LEAST = [20, 19];
+const EXIT_NOT_PREPARED = 2;
+const MS_PER_S = 1_000;
+
+/** Something that only the user can mend. The message says what and how. */
+export class NotPreparedError extends Error {
+  /** @override */
+  name = 'NotPreparedError';
+  exitCode = EXIT_NOT_PREPARED;
+}
+
+/**
+ * @param {object} [options]
+ * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where its parts can be had, else Docker
+ * @param {(text: string) => void} [options.write] gets text with its line ends
+ * @throws {NotPreparedError | UnsafeSettingError}
+ */
+export async function bootstrap({ stack, write = (text) => process.stdout.write(text) } = {}) {
+  checkNode();
+  /**
+   * @param {string} what
+   * @param {() => unknown} work
+   */
+  const phase = async (what, work) => {
+    write(`  ${what} … `);
+    const started = performance.now();
+    try {
+      await work();
+    } catch (error) {
+      write('failed\n');
+      throw error;
+    }
+    write(`${((performance.now() - started) / MS_PER_S).toFixed(1)} s\n`);
+  };
+  if (!ownServices(process.env)) await prepareMachine(stack, phase);
+  if (dependenciesAreStale()) await phase('installing dependencies (npm ci)', installDependencies);
+  if (distIsStale()) await phase('building (npm run build)', build);
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [atLeastMajor = 0, atLeastMinor = 0] = NODE_AT_LEAST;
+  if (major > atLeastMajor || (major === atLeastMajor && minor >= atLeastMinor)) return;
+  throw new NotPreparedError(
+    `Node ${process.versions.node} is too old: wardwatch needs ${NODE_AT_LEAST.join('.')} or newer`,
+  );
+}
+
+/**
+ * @param {'native' | 'docker' | null | undefined} stack
+ * @param {(what: string, work: () => unknown) => Promise<void>} phase
+ */
+async function prepareMachine(stack, phase) {
+  if (stack === 'docker') {
+    if (dockerAnswers()) return;
+    throw new NotPreparedError(
+      '--stack docker: no Docker engine with Compose 2 answers. Start Docker, or use --stack native.',
+    );
+  }
+  const { missing } = lookAround();
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map(({ debian }) => debian))];
+    const debian = existsSync('/etc/debian_version');
+    if (debian && process.getuid?.() === 0) {
+      await phase(`installing from Debian: ${packages.join(' ')} (no system service is started)`, () =>
+        aptInstall(packages),
+      );
+    } else if (stack !== 'native' && dockerAnswers()) {
+      return;
+    } else {
+      throw new NotPreparedError(notPrepared(missing, debian ? packages : []));
+    }
+  }
+  const still = lookAround();
+  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, []));
+  const mvn = still.found.mvn;
+  if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchKafkaJars(mvn));
+}
+
+/**
+ * @param {readonly import('./machine.mjs').Requirement[]} missing
+ * @param {readonly string[]} packages of Debian; empty where they are not the answer
+ */
+export function notPrepared(missing, packages) {
+  const lines = ['This machine lacks what the private stack needs:', ...missing.map(({ range }) => `  - ${range}`)];
+  if (packages.length > 0) {
+    lines.push(
+      'Install it with (no system service is started):',
+      `  sudo ${['apt-get', ...aptArguments(packages)].join(' ')}`,
+    );
+  } else {
+    lines.push('Install these so that they are found on the PATH and `--version` works.');
+  }
+  lines.push('Or start Docker with Compose 2: the whole stack then runs there (--stack docker).');
+  return lines.join('\n');
+}
+
+/** @param {readonly string[]} packages */
+const aptArguments = (packages) => ['install', '-y', '--no-install-recommends', ...packages];
+
+/** @param {readonly string[]} packages */
+function aptInstall(packages) {
+  for (const args of [['update'], aptArguments(packages)]) {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const { status, stdout, stderr } = spawnSync('apt-get', args, { encoding: 'utf8', env });
+    if (status !== 0) throw new NotPreparedError(`apt-get ${args.join(' ')} failed:\n${stdout}${stderr}`);
+  }
+}
+
+/**
+ * The value of `--stack`, where it is given.
+ * @param {readonly string[]} words
+ * @returns {'native' | 'docker' | undefined}
+ */
+export function stackOption(words) {
+  const at = words.indexOf('--stack');
+  if (at === -1) return undefined;
+  const value = words[at + 1];
+  if (value !== 'native' && value !== 'docker') throw new NotPreparedError('--stack takes native or docker');
+  return value;
+}
+
+/**
+ * Ends a program of ops/local: a plain message for what the user can mend, a stack trace for what only we can.
+ * @param {unknown} error
+ */
+export function exitWithMessage(error) {
+  const plain = error instanceof NotPreparedError || error instanceof UnsafeSettingError;
+  console.error(plain ? error.message : error);
+  process.exitCode = plain ? EXIT_NOT_PREPARED : 1;
+}
+
+if (process.argv[1] && import.meta.filename === process.argv[1]) {
+  await bootstrap({ stack: stackOption(process.argv.slice(2)) }).catch(exitWithMessage);
+}

@@ -1,0 +1,64 @@
+// `npm test`: prepares, starts a stack (or uses that of `npm run stack:up`), runs Vitest on it, stops it, passes the exit code on.
+// Arguments go to Vitest: `npm test -- test/unit/x.test.ts`. `--stack native|docker` chooses the stack.
+// @ts-check
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { bootstrap, exitWithMessage, stackOption } from './bootstrap.mjs';
+import { ROOT } from './cache.mjs';
+import { childEnvironment, stackSettings } from './environment.mjs';
+import { keptStack, startStack } from './stack.mjs';
+import { cleanUp } from './state.mjs';
+
+const SIGNAL_EXIT_BASE = 128;
+
+/**
+ * @param {readonly string[]} words
+ * @returns {Promise<number>} the exit code
+ */
+async function runTests(words) {
+  /** @type {NodeJS.Signals | undefined} */
+  let interrupted;
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  let vitest;
+  // From here on a signal ends the run in order: Vitest first (Ctrl-C reaches it too), then the stack.
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => {
+      interrupted ??= signal;
+      if (signal !== 'SIGINT') vitest?.kill(signal);
+    });
+  }
+  const stack = stackOption(words);
+  const forVitest = words.filter((word, i) => word !== '--stack' && words[i - 1] !== '--stack');
+  await bootstrap({ stack });
+  const kept = keptStack();
+  const started = kept || interrupted ? undefined : await startStack({ name: 'test', log: console.log, stack });
+  const endpoints = kept ?? started;
+  try {
+    if (!endpoints || interrupted) return signalCode(interrupted);
+    vitest = spawn(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...forVitest], {
+      cwd: ROOT,
+      stdio: 'inherit',
+      env: childEnvironment(process.env, stackSettings(endpoints)),
+    });
+    const running = vitest;
+    const code = await new Promise((resolve, reject) => {
+      running.once('error', reject);
+      running.once('exit', (status, signal) => resolve(status ?? signalCode(signal)));
+    });
+    return interrupted ? signalCode(interrupted) : code;
+  } finally {
+    await started?.stop();
+    // Private services of tests that were cut off.
+    await cleanUp(console.log);
+  }
+}
+
+/** @param {NodeJS.Signals | null | undefined} signal */
+function signalCode(signal) {
+  return SIGNAL_EXIT_BASE + (signal ? constants.signals[signal] : 0);
+}
+
+await runTests(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+}, exitWithMessage);
