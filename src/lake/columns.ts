@@ -121,12 +121,19 @@ export function deadTable(of: string): LakeTable<Placed<DeadRow>> {
       column('raw', 'bytes', 'optional', (p) => p.message.value),
       column('record_key', 'bytes', 'optional', (p) => p.message.key),
       column('headers', 'string', 'optional', (p) => p.message.headers),
-      column('kafka_timestamp', 'timestamp', 'required', (p) => microsOfMs(p.message.timestampMs)),
+      column('kafka_timestamp', 'timestamp', 'required', (p) => plausibleMicros(p.message.timestampMs)),
       ...KAFKA_PLACE,
     ],
     key: 'kafka_offset',
-    time: (p) => microsOfMs(p.message.timestampMs),
+    time: (p) => plausibleMicros(p.message.timestampMs),
   };
+}
+
+const YEAR_10000_MS = 253_402_300_800_000;
+
+/** A producer may write any number as a record's timestamp; a folder needs a date. What is none becomes 1970. */
+function plausibleMicros(ms: number): Micros {
+  return ms >= 0 && ms < YEAR_10000_MS ? microsOfMs(ms) : 0;
 }
 
 type Event = Placed<EventRow>;

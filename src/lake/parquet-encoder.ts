@@ -1,5 +1,6 @@
 // Columns in, the bytes of one Parquet file out: parquetjs-lite, handed a whole row group column by column.
 import { createRequire } from 'node:module';
+import { setImmediate } from 'node:timers/promises';
 import type * as Parquetjs from 'parquetjs-lite';
 import { type LakeTable, PARQUET_TYPES } from './table.js';
 import type { ColumnData, TableBuffer } from './table-buffer.js';
@@ -31,6 +32,8 @@ export const LAYOUT = '1';
  */
 export const encodeParquet: ParquetEncoder = async (buffer) => {
   if (buffer.rows === 0) throw new Error(`${buffer.table.name}: a file without rows is never written`);
+  // Encoding blocks: let heartbeats through between one file and the next.
+  await setImmediate();
   const columns = buffer.columns();
   const keys = keysOf(buffer.table, columns);
   const chunks: Uint8Array[] = [];

@@ -1,0 +1,237 @@
+// archive: keeps every record of the archived topics in the lake, exactly once by the lake's own log (data-path.md 3).
+import type {
+  Clock,
+  LakeStore,
+  Logger,
+  Metrics,
+  OnStep,
+  OwnedConsumer,
+  OwnedConsumerOptions,
+  Ownership,
+  PartitionReader,
+  PartitionStatus,
+  PartitionWork,
+} from '../src/domain/ports.js';
+import { archivedTopics } from '../src/lake/archived-topics.js';
+import { type ChainSteps, openChain } from '../src/lake/chain.js';
+import { LakeChainError, LakeFileMissingError } from '../src/lake/errors.js';
+import { checkLastMessage } from '../src/lake/last-message.js';
+import type { ParquetEncoder } from '../src/lake/parquet-encoder.js';
+import type { Actor, ActorHealth } from './actor.js';
+import { createByteBudget } from './archive-budget.js';
+import { type ArchivePartition, createArchivePartition } from './archive-partition.js';
+
+const FETCH_BYTES = 1 << 20;
+/** Age is looked at this often in each flush interval. */
+const LOOKS_PER_INTERVAL = 5;
+const LOOK_MAX_MS = 1_000;
+const DEFAULT_OVERDUE_AFTER_MS = 60_000;
+
+const CHAIN_STEPS: ChainSteps = {
+  staged: 'archive.staged',
+  verified: 'archive.verified',
+  beforeRecord: 'archive.before-record',
+  afterRecord: 'archive.after-record',
+  publishedOne: 'archive.published-one',
+  published: 'archive.published',
+};
+
+export interface ArchiveKafka {
+  partitionReader(): Promise<PartitionReader>;
+  ownedConsumer(options: OwnedConsumerOptions): OwnedConsumer;
+}
+
+export interface ArchiveParts {
+  readonly kafka: ArchiveKafka;
+  /** The cluster's own id: offsets mean nothing in another one. */
+  readonly clusterId: () => Promise<string>;
+  /** KAFKA_PREFIX: before topics and group. */
+  readonly prefix: string;
+  readonly store: LakeStore;
+  readonly encode: ParquetEncoder;
+  /** Names of the vital signs that this deployment reads: a column each. */
+  readonly attributes: readonly string[];
+  /** ARCHIVE_FLUSH_MS, _ROWS and _BYTES; the bytes are one budget over all partitions of the process. */
+  readonly flushAfterMs: number;
+  readonly flushRows: number;
+  readonly flushBytes: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly onStep: OnStep;
+  /** A random text of [A-Za-z0-9-], new at each call. */
+  readonly newToken: () => string;
+  /** A row that waits for so much longer than `flushAfterMs` makes `live` false. */
+  readonly overdueAfterMs?: number;
+}
+
+export function createArchiveActor(parts: ArchiveParts): Actor {
+  const { kafka, prefix, clock, log, metrics } = parts;
+  const topics = new Map(archivedTopics(parts.attributes).map((topic) => [prefix + topic.topic, topic]));
+  const budget = createByteBudget(parts.flushBytes, (used) => metrics.gauge('archive_buffered_bytes', used));
+  const owned = new Set<ArchivePartition>();
+  /** Partitions that no retry will mend: a person must look. */
+  const refused = new Map<string, string>();
+  const stopping = new AbortController();
+  let joined = false;
+  let crashed = false;
+  let intake: Promise<void> = Promise.resolve();
+  let timer: Promise<void> = Promise.resolve();
+
+  const own = async (ownership: Ownership): Promise<PartitionWork> => {
+    const topic = topics.get(ownership.topic);
+    if (!topic) throw new Error(`${ownership.topic} is not archived`);
+    const { partition } = ownership;
+    await parts.onStep('archive.own');
+    const chain = await openChain({
+      store: parts.store,
+      encode: parts.encode,
+      topic: topic.topic,
+      partition,
+      clusterId: await parts.clusterId(),
+      token: parts.newToken(),
+      steps: CHAIN_STEPS,
+      onStep: parts.onStep,
+      log,
+    });
+    await parts.onStep('archive.rolled-forward');
+    const reader = await kafka.partitionReader();
+    let expected: number;
+    try {
+      const tail = chain.tail();
+      if (tail) {
+        await checkLastMessage(reader, ownership.topic, partition, tail);
+        expected = tail.next;
+      } else {
+        expected = (await reader.offsets(ownership.topic, partition)).start;
+        log.info('archive.first-start', { topic: topic.topic, partition, expected });
+      }
+    } finally {
+      await reader.close();
+    }
+    const work = createArchivePartition({ ...parts, topic, ownership, chain, expected, budget });
+    owned.add(work);
+    return {
+      expected,
+      handle: work.handle,
+      release: async (why) => {
+        await work.release(why);
+        owned.delete(work);
+      },
+    };
+  };
+
+  /** Names, once, what waiting doesn't mend; the partition is tried again all the same, in case somebody mends it. */
+  const ownOrSay = async (ownership: Ownership): Promise<PartitionWork> => {
+    const name = `${ownership.topic}/${ownership.partition}`;
+    try {
+      const work = await own(ownership);
+      refused.delete(name);
+      return work;
+    } catch (error) {
+      if (error instanceof LakeChainError || error instanceof LakeFileMissingError) {
+        if (refused.get(name) !== error.message) log.error('archive.refused', { reason: error.message }, error);
+        refused.set(name, error.message);
+      }
+      throw error;
+    }
+  };
+
+  const consumer = kafka.ownedConsumer({
+    groupId: `${prefix}archive`,
+    topics: [...topics.keys()],
+    maxBytesPerPartition: FETCH_BYTES,
+    own: ownOrSay,
+  });
+
+  const crashedWith = (error: unknown): void => {
+    if (!crashed) log.error('archive.crashed', {}, error);
+    crashed = true;
+  };
+
+  const join = async (): Promise<void> => {
+    try {
+      await consumer.start();
+      joined = true;
+    } catch (error) {
+      crashedWith(error);
+    }
+  };
+
+  const flushByAge = async (): Promise<void> => {
+    const everyMs = Math.min(parts.flushAfterMs / LOOKS_PER_INTERVAL, LOOK_MAX_MS);
+    while (!stopping.signal.aborted) {
+      await clock.sleep(everyMs, stopping.signal);
+      for (const partition of owned) partition.flushIfDue();
+    }
+  };
+
+  return {
+    role: 'archive',
+    start: async () => {
+      void consumer.crashed.then(crashedWith);
+      timer = flushByAge();
+      intake = join();
+    },
+    stop: async () => {
+      stopping.abort();
+      await timer;
+      // Before waiting for the intake: it may be waiting for Kafka.
+      await consumer.stop();
+      await intake;
+    },
+    health: () =>
+      archiveHealth({
+        joined,
+        crashed,
+        refused: [...refused.values()],
+        partitions: consumer.status(),
+        waiting: [...owned].map((work) => ({
+          topic: work.topic,
+          partition: work.partition,
+          sinceMs: work.waitingSinceMs(),
+        })),
+        nowMs: clock.monotonicMs(),
+        overdueAfterMs: parts.flushAfterMs + (parts.overdueAfterMs ?? DEFAULT_OVERDUE_AFTER_MS),
+      }),
+  };
+}
+
+export interface ArchiveHealthInput {
+  readonly joined: boolean;
+  readonly crashed: boolean;
+  readonly refused: readonly string[];
+  readonly partitions: readonly PartitionStatus[];
+  readonly waiting: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly sinceMs: number | undefined;
+  }[];
+  /** Monotonic. */
+  readonly nowMs: number;
+  readonly overdueAfterMs: number;
+}
+
+/** Ready: every partition that the group gave us is owned. Live: no row waits for longer than a flush can take. */
+export function archiveHealth(input: ArchiveHealthInput): ActorHealth {
+  const { nowMs, overdueAfterMs } = input;
+  const overdue = input.waiting
+    .filter(({ sinceMs }) => sinceMs !== undefined && nowMs - sinceMs > overdueAfterMs)
+    .map(
+      ({ topic, partition }) =>
+        `archive: rows of ${topic}/${partition} have waited for more than ${overdueAfterMs / 1000} s: does the lake answer?`,
+    );
+  const lacks = input.refused.map((reason) => `archive: ${reason}`);
+  if (!input.joined) lacks.push('archive: joining the consumer group; is Kafka reachable?');
+  const notOwned = input.partitions.filter(({ state }) => state !== 'ready');
+  if (notOwned.length > 0)
+    lacks.push(
+      `archive: not owned yet: ${notOwned.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')}; does the lake answer?`,
+    );
+  const crashed = input.crashed ? ['archive: the consumer group has crashed; the process must be restarted'] : [];
+  return {
+    ready: lacks.length === 0 && crashed.length === 0,
+    live: overdue.length === 0 && crashed.length === 0,
+    reasons: [...lacks, ...crashed, ...overdue],
+  };
+}

@@ -1,0 +1,107 @@
+// SQL over the lake, exact: DuckDB reads the very files that the commit log names, whatever else lies in the folders.
+import { fileURLToPath } from 'node:url';
+import { ATTRIBUTES } from '../domain/attributes.js';
+import type { LakeStore } from '../domain/ports.js';
+import { type LakeFileNow, lakeFiles } from './chain-reader.js';
+import { lakeTables } from './columns.js';
+import { LakeQueryError } from './errors.js';
+import { DUCKDB_TYPES, type LakeTable } from './table.js';
+
+/** BIGINT, TIMESTAMP and DECIMAL come as text: JavaScript's numbers can't hold them. */
+export type LakeValue = string | number | boolean | null | readonly LakeValue[] | { readonly [key: string]: LakeValue };
+
+export interface LakeResult {
+  readonly columns: readonly string[];
+  readonly rows: readonly Readonly<Record<string, LakeValue>>[];
+}
+
+/** Files move from staging to their place while a query starts. */
+const ATTEMPTS = 3;
+
+/**
+ * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows), `dt` and
+ * `hr` as text. `attributes`: the vital signs that vital_info has a column for, whatever its files have. Throws
+ * LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and DuckDB's own error for wrong SQL.
+ */
+export async function lakeQuery(
+  store: LakeStore,
+  sql: string,
+  attributes: readonly string[] = ATTRIBUTES.map(({ name }) => name),
+): Promise<LakeResult> {
+  const duckdb = await loadDuckdb();
+  const root = localRoot(store);
+  for (let attempt = 1; ; attempt++) {
+    const files = await lakeFiles(store);
+    const instance = await duckdb.DuckDBInstance.create(':memory:');
+    const connection = await instance.connect();
+    try {
+      for (const table of lakeTables(attributes))
+        await connection.run(
+          viewOf(
+            table,
+            root,
+            files.filter((file) => file.table === table.name),
+          ),
+        );
+      const reader = await connection.runAndReadAll(sql);
+      return {
+        columns: reader.deduplicatedColumnNames(),
+        rows: reader.getRowObjectsJson() as LakeResult['rows'],
+      };
+    } catch (error) {
+      const moved = files.some(({ at }) => at.startsWith('_staging/')) && attempt < ATTEMPTS;
+      if (!moved) throw error;
+    } finally {
+      connection.closeSync();
+      instance.closeSync();
+    }
+  }
+}
+
+async function loadDuckdb(): Promise<typeof import('@duckdb/node-api')> {
+  try {
+    return await import('@duckdb/node-api');
+  } catch (error) {
+    throw new LakeQueryError(
+      "lake query needs DuckDB, whose binary for this platform isn't installed: npm install @duckdb/node-api. Everything else works without it",
+      { cause: error },
+    );
+  }
+}
+
+function localRoot(store: LakeStore): string {
+  if (!store.url.startsWith('file:'))
+    throw new LakeQueryError('lake query reads lakes in a local folder: use Hive, Spark or Athena for this LAKE_URL');
+  return fileURLToPath(store.url);
+}
+
+/** The typed empty relation gives the view its columns: also those that no file has yet, and where there is no file. */
+function viewOf(table: LakeTable<never>, root: string, files: readonly LakeFileNow[]): string {
+  const typed = table.columns.map(({ name, type }) => `CAST(NULL AS ${DUCKDB_TYPES[type]}) AS ${identifier(name)}`);
+  const empty = `SELECT ${typed.join(', ')}, CAST(NULL AS VARCHAR) AS dt, CAST(NULL AS VARCHAR) AS hr WHERE false`;
+  const view = `CREATE VIEW ${identifier(table.name)} AS`;
+  if (files.length === 0) return `${view} ${empty}`;
+  // Staged files lie outside the partition folders: dt and hr come from the final path for all alike.
+  const folders = files.map(({ at, path }) => {
+    const [, dt, hr] = path.split('/');
+    return `(${text(`${root}/${at}`)}, ${text((dt ?? '').slice(3))}, ${text((hr ?? '').slice(3))})`;
+  });
+  const list = files.map(({ at }) => text(globEscaped(`${root}/${at}`))).join(', ');
+  return `${view} ${empty} UNION ALL BY NAME
+    SELECT f.* EXCLUDE (filename), p.dt, p.hr
+    FROM read_parquet([${list}], union_by_name = true, hive_partitioning = false, filename = true) f
+    JOIN (VALUES ${folders.join(', ')}) p(file, dt, hr) ON f.filename = p.file`;
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function text(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
+}
+
+/** read_parquet takes its paths for patterns. */
+function globEscaped(path: string): string {
+  return path.replace(/[*?[]/g, '[$&]');
+}
