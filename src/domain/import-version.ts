@@ -71,23 +71,25 @@ export function thresholdOfEntry({ json }: Entry): ThresholdRow {
   return { attribute, lowAge, highAge, lowValue, highValue, alert, message, severity, unit };
 }
 
-/** How many entries a version adds, changes and deletes. Limits have no key of their own: compare them by content. */
 export interface ImportDiff {
   readonly added: number;
   readonly changed: number;
-  readonly deleted: number;
+  /** As they were. */
+  readonly deleted: readonly Entry[];
 }
 
-export function diffEntries(before: Iterable<Entry>, after: Iterable<Entry>): ImportDiff {
-  const old = new Map<string, string>();
-  for (const entry of before) old.set(entry.key, entry.json);
+/** What a version adds, changes and deletes. Limits have no key of their own: a changed one is one deleted and one added. */
+export function diffEntries(table: ImportTable, before: Iterable<Entry>, after: Iterable<Entry>): ImportDiff {
+  const keyOf = (entry: Entry) => (table === 'patients' ? entry.key : entry.json);
+  const old = new Map<string, Entry>();
+  for (const entry of before) old.set(keyOf(entry), entry);
   let added = 0;
   let changed = 0;
   for (const entry of after) {
-    const json = old.get(entry.key);
-    if (json === undefined) added += 1;
-    else if (json !== entry.json) changed += 1;
-    old.delete(entry.key);
+    const was = old.get(keyOf(entry));
+    if (was === undefined) added += 1;
+    else if (was.json !== entry.json) changed += 1;
+    old.delete(keyOf(entry));
   }
-  return { added, changed, deleted: old.size };
+  return { added, changed, deleted: [...old.values()] };
 }

@@ -28,9 +28,10 @@ export class ImportLockLost extends Error {
   override readonly name = 'ImportLockLost';
 }
 
-/** When the last import that succeeded ran. UTC milliseconds; `tickMs` is its nominal tick. */
+/** The last import by tick that came to an end. UTC milliseconds; `tickMs` is its nominal tick. */
 export interface ImportRun {
   readonly tickMs: number;
+  readonly startedAtMs: number;
   readonly endedAtMs: number;
 }
 
@@ -52,6 +53,10 @@ export interface LookupStore {
   unlock(table: ImportTable, token: string): Promise<void>;
   lastRun(table: ImportTable): Promise<ImportRun | undefined>;
   recordRun(table: ImportTable, run: ImportRun): Promise<void>;
+  /** The newest tick whose job is being tried again; undefined where none is. */
+  retrying(table: ImportTable): Promise<number | undefined>;
+  /** Says that the job of a tick will be tried again within `ttlMs`. */
+  recordRetry(table: ImportTable, tickMs: number, ttlMs: number): Promise<void>;
   /** The channel that `switchTo` tells. */
   readonly channel: string;
 }
@@ -187,11 +192,19 @@ export function createLookupStore(redis: Redis, prefix: string): LookupStore {
       await redis.eval(UNLOCK, 1, lockKey(table), token);
     },
     lastRun: async (table) => {
-      const run = await redis.hgetall(runKey(table));
-      return run.tickMs === undefined ? undefined : { tickMs: Number(run.tickMs), endedAtMs: Number(run.endedAtMs) };
+      const { tickMs, startedAtMs, endedAtMs } = await redis.hgetall(runKey(table));
+      if (tickMs === undefined) return undefined;
+      return { tickMs: Number(tickMs), startedAtMs: Number(startedAtMs), endedAtMs: Number(endedAtMs) };
     },
-    recordRun: async (table, run) => {
-      await redis.hset(runKey(table), { tickMs: run.tickMs, endedAtMs: run.endedAtMs });
+    recordRun: async (table, { tickMs, startedAtMs, endedAtMs }) => {
+      await redis.hset(runKey(table), { tickMs, startedAtMs, endedAtMs });
+    },
+    retrying: async (table) => {
+      const tickMs = await redis.get(key(table, 'retrying'));
+      return tickMs === null ? undefined : Number(tickMs);
+    },
+    recordRetry: async (table, tickMs, ttlMs) => {
+      await redis.set(key(table, 'retrying'), tickMs, 'PX', ttlMs);
     },
   };
 }
