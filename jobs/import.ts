@@ -9,8 +9,9 @@ import { MysqlError } from '../src/mysql/pool.js';
 import type { Actor } from './actor.js';
 import { type ImportParts, runImport } from './import-run.js';
 
-/** How often the version in Redis is compared with the lake's. */
+/** How often the version in Redis is compared with the lake's; sooner while one of them is out of reach, and when Redis comes back. */
 const LOOK_MS = 60_000;
+const LOOK_AGAIN_MS = 5_000;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** A missing table or right needs a person; looked at again now and then, so that mending it is enough. */
@@ -121,6 +122,8 @@ export function createImportActor(parts: ImportActorParts): Actor {
     }
   };
 
+  // It may have come back empty.
+  const onRedisBack = () => void look(false);
   const worker = createQueueWorker('import-table', parts, handle);
   const scheduler = createScheduler({
     crons: parts.crons,
@@ -136,10 +139,11 @@ export function createImportActor(parts: ImportActorParts): Actor {
     start: async () => {
       worker.start();
       await look(true);
+      parts.connection.on('ready', onRedisBack);
       await scheduler.start();
       loop = (async () => {
         for (;;) {
-          await clock.sleep(parts.lookMs ?? LOOK_MS, stopped.signal);
+          await clock.sleep(seen ? (parts.lookMs ?? LOOK_MS) : LOOK_AGAIN_MS, stopped.signal);
           if (stopped.signal.aborted) return;
           await look(false);
         }
@@ -147,6 +151,7 @@ export function createImportActor(parts: ImportActorParts): Actor {
     },
     stop: async () => {
       stopped.abort();
+      parts.connection.off('ready', onRedisBack);
       await scheduler.stop();
       await loop;
       // What is cut off here is found stalled, and converges elsewhere.
