@@ -49,7 +49,8 @@ const STACK_SETTINGS = /** @type {const} */ ({
   snsEndpoint: 'WARDWATCH_STACK_SNS_ENDPOINT',
 });
 
-const CLOUD = /(^|[.@/])amazonaws\.com(\.cn)?(?=$|[:/,])/i;
+/** Hosts of AWS: classic and dual-stack names, China, and with the root's dot. */
+const CLOUD = /(^|[.@/,])(amazonaws\.com(\.cn)?|api\.aws|on\.aws)\.?(?=$|[:/?#,])/i;
 
 /**
  * @typedef {object} Endpoints Where a stack's services listen.
