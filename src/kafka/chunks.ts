@@ -1,7 +1,8 @@
 // Cuts records into produce requests that a broker takes, each record with its partition, and checks that all were answered.
 import type { OutRecord } from '../domain/ports.js';
 import { KafkaOutcomeUnknownError, RecordTooLargeError } from './errors.js';
-import { partitionOfKey } from './kafkajs.js';
+import { partitionOfKey } from './murmur2.js';
+import type { SizedMessage } from './produce-encoding.js';
 import { MAX_MESSAGE_BYTES } from './topics.js';
 
 /** What one record batch (one partition's part of a request) may have, with room for its header. */
@@ -11,9 +12,7 @@ const RECORD_OVERHEAD_BYTES = 32;
 const REQUEST_BYTES = 4 * MAX_MESSAGE_BYTES;
 const REQUEST_RECORDS = 10_000;
 
-export interface ProduceMessage {
-  readonly key: string | null;
-  readonly value: string | null;
+export interface ProduceMessage extends SizedMessage {
   readonly partition: number;
 }
 
@@ -30,17 +29,20 @@ export function* chunksOf(
   partitions: (topic: string) => number,
 ): Generator<Chunk, void, void> {
   let chunk = newChunk();
-  for (const [index, record] of records.entries()) {
+  for (let index = 0; index < records.length; index += 1) {
+    const record = records[index]!;
     const { topic, key, value } = record;
     const partition = record.partition ?? (key === null ? 0 : partitionOfKey(key, partitions(topic)));
-    const bytes = (key ? Buffer.byteLength(key) : 0) + (value ? Buffer.byteLength(value) : 0) + RECORD_OVERHEAD_BYTES;
+    const keyBytes = key === null ? 0 : Buffer.byteLength(key);
+    const valueBytes = value === null ? 0 : Buffer.byteLength(value);
+    const bytes = keyBytes + valueBytes + RECORD_OVERHEAD_BYTES;
     if (bytes > BATCH_BYTES)
       throw new RecordTooLargeError(`a record for ${topic} has ${bytes} bytes; at most ${BATCH_BYTES} are possible`);
     if (!chunk.takes(topic, partition, bytes)) {
       yield chunk;
       chunk = newChunk();
     }
-    chunk.add(topic, { key, value, partition }, bytes, index);
+    chunk.add(topic, { key, keyBytes, value, valueBytes, partition }, bytes, index);
   }
   if (chunk.indexes.size > 0) yield chunk;
 }

@@ -1,7 +1,9 @@
 // The only door to kafkajs: its version is checked and its inside mended here, before anything of it is loaded.
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
+import { systemClock } from '../telemetry/clock.js';
 import { type AbortedTransaction, type FetchedRecord, withoutAborted } from './aborted-filter.js';
+import { encodeProduce, type ProduceRequest } from './produce-encoding.js';
 import { endOfBatches } from './record-batches.js';
 
 /** The mends lean on the inside of exactly this version (ops/decisions/0003): another one is a decision of its own. */
@@ -87,6 +89,7 @@ function mend(): void {
       return Object.assign(await decode(decoder), { endOffset });
     };
   });
+  replace('protocol/requests/produce/v3/request', () => produceRequest);
   // Theirs copies the whole list for each message.
   replace('producer/groupMessagesPerPartition', () => groupPerPartition);
   // Theirs sets a timer for "now minus the time since 1970" on every response: negative (a warning on Node 22 and newer), and
@@ -94,7 +97,7 @@ function mend(): void {
   const { prototype } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
   prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue) {
     if (this.throttleCheckTimeoutId || this.pending.length === 0) return;
-    const wait = Math.max(this.throttledUntil - Date.now(), PENDING_CHECK_MS);
+    const wait = Math.max(this.throttledUntil - systemClock.nowMs(), PENDING_CHECK_MS);
     this.throttleCheckTimeoutId = setTimeout(() => {
       this.throttleCheckTimeoutId = null;
       this.checkPendingRequests();
@@ -120,6 +123,21 @@ function replace<T>(path: string, make: (original: T) => unknown): void {
   module.exports = make(original);
 }
 
+/** Versions 4 to 7 are this one with another number. Its encoder needs no more than the bytes. */
+function produceRequest(request: ProduceRequest & { readonly compression?: number }) {
+  return {
+    apiKey: 0,
+    apiVersion: 3,
+    apiName: 'Produce',
+    expectResponse: () => request.acks !== 0,
+    encode: async () => {
+      if (request.compression) throw new Error('compression is not offered: see src/kafka/produce-encoding.ts');
+      const buffer = encodeProduce(request, systemClock.nowMs());
+      return { buf: buffer, buffer };
+    },
+  };
+}
+
 function groupPerPartition<M>(input: {
   topic: string;
   partitionMetadata: readonly unknown[];
@@ -140,14 +158,8 @@ function groupPerPartition<M>(input: {
 
 mend();
 const kafkajs = load('kafkajs') as typeof KafkaJs;
-const hashKey = load('kafkajs/src/producer/partitioners/default/murmur2') as (key: string | Buffer) => number;
 
 export const { Kafka, logLevel, ConfigResourceTypes } = kafkajs;
-
-/** Where Kafka's default partitioner puts a key. */
-export function partitionOfKey(key: string, partitions: number): number {
-  return (hashKey(key) & 0x7fffffff) % partitions;
-}
 
 /** Always the partition that the message names: ours are computed before, so that a retry can't choose another. */
 export const explicitPartition = () => (of: { readonly message: { readonly partition?: number } }) => {
