@@ -1,0 +1,107 @@
+// Records of watch-state: what is written is read back, and nothing unreadable passes for "no episode".
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { begin, type EpisodeState } from '../../../src/domain/episode.js';
+import {
+  decodeWatchState,
+  encodeEpisode,
+  encodeNext,
+  episodeKeyText,
+  WatchStateError,
+} from '../../../src/domain/watch-state.js';
+
+const KEY = { patientId: 'p1', attribute: 'bp', direction: 'high' } as const;
+const STATE = begin('abc', 'medium', 1_795_557_600_000_001).state as EpisodeState;
+
+it('has the form of contracts.md', () => {
+  expect(episodeKeyText(KEY)).toBe('["p1","bp","high"]');
+  expect(
+    JSON.parse(encodeEpisode({ ...STATE, phase: 'recovering', recoveringSince: 1_795_557_600_500_000 }) ?? ''),
+  ).toEqual({
+    v: 1,
+    phase: 'recovering',
+    episodeId: 'abc',
+    eventIndex: 0,
+    severity: 'medium',
+    since: '2026-11-24T22:00:00.000001Z',
+    samples: 1,
+    recoveringSince: '2026-11-24T22:00:00.500000Z',
+    recoveringSamples: 0,
+    maxEventTime: '2026-11-24T22:00:00.000001Z',
+    stale: false,
+  });
+  expect(encodeNext(12)).toBe('{"v":1,"next":"12"}');
+  expect(encodeEpisode(null)).toBeNull();
+});
+
+it('reads back every state under every key, also one that looks like next or token', () => {
+  const us = fc.integer({ min: 0, max: 4_102_444_800_000_000 });
+  const state = fc.record({
+    phase: fc.constantFrom('active' as const, 'recovering' as const),
+    episodeId: fc.stringMatching(/^[a-z2-7]{26}$/),
+    eventIndex: fc.nat(),
+    severity: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
+    since: us,
+    samples: fc.nat(),
+    recoveringSince: fc.option(us),
+    recoveringSamples: fc.nat(),
+    maxEventTime: us,
+    stale: fc.boolean(),
+  });
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('next', 'token', 'seen', '"', '[]', '\u0000', ''),
+  );
+  const key = fc.record({
+    patientId: text,
+    attribute: text,
+    direction: fc.constantFrom('low' as const, 'high' as const, 'unclassified' as const),
+  });
+  const keys = new Map<string, string>();
+  fc.assert(
+    fc.property(key, fc.option(state), (k, s) => {
+      const name = episodeKeyText(k);
+      const value = encodeEpisode(s);
+      const record = decodeWatchState(Buffer.from(name), value === null ? null : Buffer.from(value));
+      expect(record).toEqual({ type: 'episode', change: { ...k, state: s } });
+      const parts = `${k.patientId.length}:${k.attribute.length}:${k.patientId}${k.attribute}${k.direction}`;
+      expect(keys.get(name) ?? parts).toBe(parts);
+      keys.set(name, parts);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it('knows next, tokens of others, and what a later version keeps beside', () => {
+  expect(decodeWatchState('next', '{"v":1,"next":"9007199254740991"}')).toEqual({
+    type: 'next',
+    next: 9007199254740991,
+  });
+  expect(decodeWatchState('token', 'anything')).toEqual({ type: 'other' });
+  expect(decodeWatchState('["p1","seen"]', '{"v":1}')).toEqual({ type: 'other' });
+});
+
+describe('refuses, without quoting', () => {
+  const good = JSON.parse(encodeEpisode(STATE) ?? '') as Record<string, unknown>;
+  const key = episodeKeyText(KEY);
+  it.each<[string, string | null, string | null]>([
+    ['no key', null, '{}'],
+    ['a key of another form', 'p1|bp|high', '{}'],
+    ['a key of numbers', '[1,2,3]', '{}'],
+    ['an unknown direction', '["p1","bp","sideways"]', '{}'],
+    ['too many parts', '["p1","bp","high","x"]', '{}'],
+    ['no JSON', key, 'p1 is ill'],
+    ['another version', key, JSON.stringify({ ...good, v: 2 })],
+    ['an unknown phase', key, JSON.stringify({ ...good, phase: 'pending' })],
+    ['an unknown severity', key, JSON.stringify({ ...good, severity: 'toString' })],
+    ['no episode id', key, JSON.stringify({ ...good, episodeId: '' })],
+    ['a broken count', key, JSON.stringify({ ...good, samples: -1 })],
+    ['a broken time', key, JSON.stringify({ ...good, since: 'yesterday' })],
+    ['an empty position', 'next', null],
+    ['a broken position', 'next', '{"v":1,"next":"-5"}'],
+    ['a position of another version', 'next', '{"v":2,"next":"5"}'],
+  ])('%s', (_, name, value) => {
+    expect(() => decodeWatchState(name, value)).toThrow(WatchStateError);
+    expect(() => decodeWatchState(name, value)).not.toThrow(/p1|ill/);
+  });
+});
