@@ -34,6 +34,8 @@ export interface KafkaAdmin {
   offsets(topic: string): Promise<ReadonlyMap<number, { readonly start: number; readonly end: number }>>;
   startOffsets(topic: string): Promise<readonly number[]>;
   endOffsets(topic: string): Promise<readonly number[]>;
+  /** By partition, the first offset at or after that time (milliseconds); the partition's end where there is none. */
+  offsetsAt(topic: string, ms: number): Promise<ReadonlyMap<number, number>>;
   /** The group's committed offset, or undefined where there is none. */
   committedOffset(group: string, topic: string, partition: number): Promise<number | undefined>;
   /** Makes topics that are no row of the table: for tests. */
@@ -150,6 +152,12 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
     offsets,
     startOffsets: async (topic) => listed(await offsets(topic), 'start'),
     endOffsets: async (topic) => listed(await offsets(topic), 'end'),
+    offsetsAt: async (topic, ms) => {
+      const answer = await use((admin) => admin.fetchTopicOffsetsByTimestamp(topic, ms)).catch((error: unknown) => {
+        throw grantError(error, 'describe', topic) ?? error;
+      });
+      return new Map(answer.map(({ partition, offset }) => [partition, Number(offset)]));
+    },
     committedOffset: async (group, topic, partition) => {
       const answer = await use((admin) => admin.fetchOffsets({ groupId: group, topics: [topic] })).catch(
         (error: unknown) => {
