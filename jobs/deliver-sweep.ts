@@ -1,0 +1,53 @@
+// The sweeper: every row of the ledger that should have moved and has no live job gets one. What Redis or a crash lost of the mailbox comes back.
+import type { QueueRegistry } from '../queues/registry.js';
+import type { Ledger } from '../src/domain/ledger.js';
+import { jobId } from '../src/domain/notification.js';
+import type { Logger, Metrics } from '../src/domain/ports.js';
+
+/** One sweep looks at so many; the longest overdue first. */
+const SWEEP_ROWS = 500;
+/** After a look, until the next at the same row. */
+const LOOK_AGAIN_MS = 5_000;
+const LIVE: ReadonlySet<string> = new Set([
+  'waiting',
+  'active',
+  'delayed',
+  'prioritized',
+  'waiting-children',
+  'paused',
+]);
+const OPEN_STATES = ['PENDING', 'SENDING', 'HELD'] as const;
+
+export interface SweepParts {
+  readonly ledger: Ledger;
+  readonly queues: QueueRegistry;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Resolves with the number of jobs added. Any replica may sweep at any time. */
+export async function sweepNotifications(parts: SweepParts): Promise<number> {
+  const { ledger, metrics } = parts;
+  const rows = await ledger.overdue(SWEEP_ROWS);
+  const added = await Promise.all(rows.map((row) => revive(parts, row.notificationId, row.generation)));
+  const counts = await ledger.openCounts();
+  for (const state of OPEN_STATES)
+    metrics.gauge('notifications_open', counts[state] ?? 0, { state: state.toLowerCase() });
+  return added.filter(Boolean).length;
+}
+
+async function revive(parts: SweepParts, notificationId: string, generation: number): Promise<boolean> {
+  const { ledger, queues } = parts;
+  const queue = queues.queue('deliver-alert');
+  if (LIVE.has(await queue.getJobState(jobId(notificationId, generation)))) {
+    await ledger.postpone(notificationId, LOOK_AGAIN_MS);
+    return false;
+  }
+  // A new id: one that lies among the failed jobs would swallow the add.
+  const next = await ledger.bump(notificationId, generation);
+  if (next === undefined) return false;
+  await queues.add('deliver-alert', jobId(notificationId, next), { v: 1, notificationId });
+  await ledger.postpone(notificationId, LOOK_AGAIN_MS);
+  parts.log.warn('deliver.revived', { notificationId, generation: next });
+  return true;
+}

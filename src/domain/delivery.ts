@@ -1,0 +1,129 @@
+// alert-deliveries: what is written for each notification, and what its history adds up to.
+import type { DeliveryRecord, DeliveryState, EpisodeEvent } from './events.js';
+import { notificationId } from './identity.js';
+import type { NewNotification } from './ledger.js';
+import type { Decision, Send } from './notification.js';
+
+/** What names a notification on each of its records. */
+export type DeliverySubject = Pick<
+  NewNotification,
+  'notificationId' | 'trigger' | 'eventId' | 'episodeId' | 'kind' | 'n' | 'destination'
+>;
+
+/** The variable part of a record. */
+export interface DeliveryFact {
+  readonly state: DeliveryState;
+  readonly reason: string;
+  readonly attempt?: number;
+  readonly snsMessageId?: string;
+  readonly possibleRepeat?: boolean;
+  readonly due?: string;
+}
+
+export function deliveryRecord(subject: DeliverySubject, fact: DeliveryFact, at: string): DeliveryRecord {
+  return {
+    v: 1,
+    notificationId: subject.notificationId,
+    trigger: subject.trigger,
+    eventId: subject.eventId,
+    episodeId: subject.episodeId,
+    kind: subject.kind,
+    n: subject.n,
+    destination: subject.destination,
+    state: fact.state,
+    reason: fact.reason,
+    attempt: fact.attempt ?? 0,
+    due: fact.due ?? null,
+    snsMessageId: fact.snsMessageId ?? null,
+    coveredBy: null,
+    possibleRepeat: fact.possibleRepeat ?? false,
+    at,
+  };
+}
+
+/** Every decision is recorded, also the one to send nothing. A second pass over the event makes the same records. */
+export function decisionRecords(event: EpisodeEvent, decision: Decision): DeliveryRecord[] {
+  const { reason, at } = decision;
+  if (decision.send.length === 0)
+    return [deliveryRecord(suppressedSubject(event), { state: 'suppressed', reason }, at)];
+  return decision.send.map((send) => deliveryRecord(subjectOf(event, send), { state: 'decided', reason, due: at }, at));
+}
+
+/** What an event and one of its sends say about a notification. */
+export function subjectOf(
+  event: { readonly eventId: string; readonly episodeId: string },
+  send: Send,
+): DeliverySubject {
+  return {
+    notificationId: send.notificationId,
+    trigger: event.episodeId,
+    eventId: event.eventId,
+    episodeId: event.episodeId,
+    kind: send.kind,
+    n: send.n,
+    destination: send.destination,
+  };
+}
+
+/** What a decision to send nothing is recorded about. A fresh event has no notification kind: it is the end of a stale one. */
+function suppressedSubject(event: EpisodeEvent): DeliverySubject {
+  const kind = event.kind === 'fresh' ? 'stale' : event.kind;
+  return {
+    notificationId: notificationId(event.episodeId, event.kind, event.index, ''),
+    trigger: event.episodeId,
+    eventId: event.eventId,
+    episodeId: event.episodeId,
+    kind,
+    n: event.index,
+    destination: '',
+  };
+}
+
+/** Throws where the value is none of ours: only this project writes alert-deliveries. */
+export function decodeDelivery(value: Buffer | null): DeliveryRecord {
+  const record = JSON.parse(value?.toString('utf8') ?? 'null') as DeliveryRecord | null;
+  if (record?.v !== 1 || typeof record.notificationId !== 'string')
+    throw new Error('not a delivery record of version 1');
+  return record;
+}
+
+/** What a notification's records add up to. `unsent`: to be sent (again); `open-attempt`: the last attempt has no outcome. */
+export type DeliveryStanding = 'accepted' | 'cancelled' | 'dead' | 'held' | 'open-attempt' | 'unsent';
+
+export interface DeliveryHistory {
+  readonly standing: DeliveryStanding;
+  /** The highest attempt seen. */
+  readonly attempt: number;
+  /** Some attempt may have been accepted: whatever is sent now says so. */
+  readonly possibleRepeat: boolean;
+}
+
+export const NO_HISTORY: DeliveryHistory = { standing: 'unsent', attempt: 0, possibleRepeat: false };
+
+/**
+ * Folds the next record of one notification. `accepted` is final. An outcome speaks for the attempt of its number: one that
+ * comes after a later attempt began (a replica that slept) leaves the standing to that attempt. An attempt that began while
+ * an earlier one had no outcome may repeat it.
+ */
+export function foldDelivery(history: DeliveryHistory, record: DeliveryRecord): DeliveryHistory {
+  const decision = record.state === 'decided' || record.state === 'scheduled' || record.state === 'suppressed';
+  if (decision || history.standing === 'accepted') return history;
+  const attempt = Math.max(history.attempt, record.attempt);
+  const overtook = record.state === 'attempt' && history.standing === 'open-attempt';
+  const possibleRepeat = history.possibleRepeat || record.possibleRepeat || record.state === 'unknown' || overtook;
+  const overtaken = record.attempt < history.attempt && record.state !== 'accepted';
+  return { standing: overtaken ? history.standing : STANDING[record.state], attempt, possibleRepeat };
+}
+
+const STANDING: Readonly<Record<DeliveryState, DeliveryStanding>> = {
+  decided: 'unsent',
+  scheduled: 'unsent',
+  suppressed: 'unsent',
+  attempt: 'open-attempt',
+  accepted: 'accepted',
+  failed: 'unsent',
+  unknown: 'unsent',
+  cancelled: 'cancelled',
+  held: 'held',
+  dead: 'dead',
+};

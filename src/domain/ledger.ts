@@ -1,0 +1,153 @@
+// The notification ledger: the working view of what is to be sent and what became of it. Its truth is alert-deliveries; Redis holds it.
+import type { EpisodeEvent, NotificationKind } from './events.js';
+import type { Decision, EpisodeView } from './notification.js';
+
+/** SENT, CANCELLED and DEAD are settled: they never change by themselves. */
+export type NotificationState = 'PENDING' | 'SENDING' | 'HELD' | 'SENT' | 'CANCELLED' | 'DEAD';
+
+export function isSettled(state: NotificationState): boolean {
+  return state === 'SENT' || state === 'CANCELLED' || state === 'DEAD';
+}
+
+/** Reason of a row that a rebuild found too old to be sent without a person: HELD, and driven by nobody. */
+export const TOO_OLD = 'too-old';
+
+/** What makes a row: everything that deliver needs besides the event itself. */
+export interface NewNotification {
+  readonly notificationId: string;
+  readonly trigger: string;
+  readonly eventId: string;
+  readonly episodeId: string;
+  readonly kind: NotificationKind;
+  readonly n: number;
+  readonly destination: string;
+  /** Those that must be settled first. */
+  readonly after: readonly string[];
+  /** Where its decision, later its last attempt, lies on alert-deliveries: nothing newer about it lies before that. */
+  readonly logPartition: number;
+  readonly logOffset: number;
+}
+
+/** A row. Times are milliseconds by Redis's clock, the one that all replicas share. */
+export interface NotificationRow extends NewNotification {
+  readonly state: NotificationState;
+  /** Names the claim that is sending it. */
+  readonly token: string;
+  readonly leaseUntil: number;
+  readonly due: number;
+  readonly createdAt: number;
+  /** Numbers every claim. */
+  readonly attempt: number;
+  /** Failed attempts that count (throttled ones don't): the backoff grows with it. */
+  readonly failures: number;
+  /** Suffix of the live job's id. */
+  readonly generation: number;
+  /** An earlier attempt may have been accepted: the next message says so. */
+  readonly possibleRepeat: boolean;
+  /** The first message was refused for its content: send the plain one. */
+  readonly safe: boolean;
+  readonly reason: string;
+  /** Redis's clock when the row was read. */
+  readonly now: number;
+}
+
+/** How a claim ends. */
+export interface Settlement {
+  readonly state: Exclude<NotificationState, 'SENDING'>;
+  readonly reason: string;
+  /** For PENDING and HELD: when to go on. */
+  readonly dueInMs?: number;
+  readonly countFailure?: boolean;
+  readonly possibleRepeat?: boolean;
+  readonly safe?: boolean;
+}
+
+export interface FoldInput {
+  readonly event: EpisodeEvent;
+  readonly offset: number;
+  /** The view that the decision was made from. */
+  readonly view: EpisodeView;
+  readonly decision: Decision;
+  readonly next: EpisodeView;
+}
+
+/** `stored`: folded before, with this decision. `conflict`: the view has moved on, read it again. `below`: something later was folded, and this one never. */
+export type FoldResult =
+  | { readonly outcome: 'folded' | 'stored'; readonly decision: Decision }
+  | { readonly outcome: 'conflict' }
+  | { readonly outcome: 'below' };
+
+export interface OpenedRow {
+  readonly state: NotificationState;
+  readonly generation: number;
+}
+
+export interface DueRow {
+  readonly notificationId: string;
+  readonly generation: number;
+}
+
+/** Thrown by every method of the ledger when Redis is not the one that it was built in, or lost its epoch. */
+export class LedgerLostError extends Error {
+  override readonly name = 'LedgerLostError';
+  readonly code = 'LEDGER_LOST';
+}
+
+/** Every method is one script that first checks the epoch, and may be repeated. */
+export interface Ledger {
+  view(episodeId: string, eventId: string): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null }>;
+  fold(input: FoldInput): Promise<FoldResult>;
+  /** The event as it was folded; undefined where it isn't known (any more). */
+  event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;
+  /** Creates the row, or answers with the one that is there. */
+  open(row: NewNotification): Promise<OpenedRow>;
+  read(notificationId: string): Promise<NotificationRow | undefined>;
+  /** PENDING or HELD → SENDING under `token`. Undefined: somebody else was faster. */
+  claim(notificationId: string, token: string, leaseMs: number): Promise<{ readonly attempt: number } | undefined>;
+  /** SENDING under `oldToken` with its lease over → SENDING under `token`, to find out what became of it. */
+  takeOver(notificationId: string, oldToken: string, token: string, leaseMs: number): Promise<boolean>;
+  /** Still ours? Then notes where the attempt lies. */
+  confirm(notificationId: string, token: string, logOffset: number): Promise<boolean>;
+  extend(notificationId: string, token: string, leaseMs: number): Promise<boolean>;
+  /** Ends our claim. False: it wasn't ours any more. */
+  settle(notificationId: string, token: string, settlement: Settlement): Promise<boolean>;
+  /** PENDING or HELD → another state without a claim. False: it was in neither. */
+  move(notificationId: string, settlement: Settlement): Promise<boolean>;
+  /** Rows that should have moved by now. */
+  overdue(limit: number): Promise<readonly DueRow[]>;
+  /** A new job id for an open row, if its generation is still this one; undefined otherwise. */
+  bump(notificationId: string, generation: number): Promise<number | undefined>;
+  /** Looked after: not overdue again for a while. */
+  postpone(notificationId: string, ms: number): Promise<void>;
+  /** Open rows by state, of the first thousand. */
+  openCounts(): Promise<Readonly<Partial<Record<NotificationState, number>>>>;
+}
+
+/** A restored row's state comes from alert-deliveries. */
+export interface RestoredNotification extends NewNotification {
+  readonly state: NotificationState;
+  readonly attempt: number;
+  readonly possibleRepeat: boolean;
+  readonly reason: string;
+  /** False: stays as it is until a person decides. */
+  readonly driven: boolean;
+}
+
+/** Writes of the one replica that rebuilds. Each throws LedgerLostError when another has begun since. */
+export interface LedgerRebuild {
+  fold(input: Pick<FoldInput, 'event' | 'offset' | 'decision' | 'next'>): Promise<void>;
+  /** An attempt without outcome gets a lease of `leaseMs` from now. A row that is SENT stays so. */
+  restore(row: RestoredNotification, leaseMs: number): Promise<void>;
+  /** Says that the rebuilder lives: to be called every few seconds. */
+  renew(): Promise<void>;
+  /** The ledger is whole: everybody may go on. */
+  finish(): Promise<void>;
+}
+
+/** Which Redis the ledger was built in: the key `epoch` holds its run id and a token. */
+export interface LedgerEpoch {
+  /** `ready`: the ledger can be used. `rebuilding`: somebody is at it. `lost`: it has to be rebuilt. */
+  attach(): Promise<'ready' | 'rebuilding' | 'lost'>;
+  /** Undefined where another replica was faster. From here on nobody can write to the ledger but through the result. */
+  rebuild(): Promise<LedgerRebuild | undefined>;
+}

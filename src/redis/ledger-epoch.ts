@@ -1,0 +1,72 @@
+// Which Redis the ledger was built in: `epoch` holds the server's run id and a token, and every script compares both.
+import { randomBytes } from 'node:crypto';
+import type { LedgerEpoch, LedgerRebuild } from '../domain/ledger.js';
+import { FINISHED_KEPT_MS, type LedgerKeys } from './ledger-keys.js';
+import { foldArgs, rowFields } from './ledger-rows.js';
+import type { RunScript } from './script-runner.js';
+
+/** A rebuilder that has not renewed it for so long is taken for dead. */
+export const REBUILD_LOCK_MS = 15_000;
+
+export interface Epoch extends LedgerEpoch {
+  /** What scripts must find; undefined while not attached. */
+  current(): string | undefined;
+}
+
+export function createEpoch(run: RunScript, keys: LedgerKeys): Epoch {
+  const both = [keys.epoch, keys.lock];
+  let attached: string | undefined;
+  return {
+    current: () => attached,
+    attach: async () => {
+      const [epoch, runId, locked] = (await run('epoch', both, [])) as readonly [string, string, number];
+      const [madeIn, , state] = epoch.split(':');
+      attached = madeIn === runId && state === 'ready' ? epoch : undefined;
+      if (attached !== undefined) return 'ready';
+      return locked === 1 ? 'rebuilding' : 'lost';
+    },
+    rebuild: async () => {
+      const token = randomBytes(12).toString('hex');
+      const epoch = (await run('beginRebuild', both, [token, REBUILD_LOCK_MS])) as string | null;
+      return epoch === null ? undefined : rebuildUnder(run, keys, epoch, token);
+    },
+  };
+}
+
+function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: string): LedgerRebuild {
+  const both = [keys.epoch, keys.lock];
+  return {
+    fold: async (input) => {
+      await run(
+        'restoreFold',
+        [keys.epoch, keys.episode(input.event.episodeId), keys.openEpisodes],
+        [epoch, ...foldArgs({ ...input, version: 0 })],
+      );
+    },
+    restore: async (row, leaseMs) => {
+      const fields = ['attempt', row.attempt, 'possibleRepeat', row.possibleRepeat ? 1 : 0, 'reason', row.reason];
+      await run(
+        'restore',
+        [keys.epoch, keys.notification(row.notificationId), keys.due],
+        [
+          epoch,
+          row.notificationId,
+          leaseMs,
+          FINISHED_KEPT_MS,
+          row.state,
+          row.driven ? 1 : 0,
+          ...rowFields(row),
+          'token',
+          token,
+          ...fields,
+        ],
+      );
+    },
+    renew: async () => {
+      await run('renewRebuild', both, [epoch, token, REBUILD_LOCK_MS]);
+    },
+    finish: async () => {
+      await run('finishRebuild', both, [epoch, epoch.replace(/:rebuilding$/, ':ready')]);
+    },
+  };
+}

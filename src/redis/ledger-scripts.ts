@@ -1,0 +1,214 @@
+// The ledger's scripts: one row each. KEYS[1] is always the epoch and ARGV[1] what it must be; a script is the only way to write.
+
+/** Answers LEDGERLOST unless the epoch is the caller's and this is the server process that the epoch was made in. */
+const GUARD = `
+local epoch = redis.call('GET', KEYS[1])
+if epoch ~= ARGV[1] or not string.find(redis.call('INFO', 'server'), 'run_id:' .. string.match(epoch, '^%w+'), 1, true) then
+  return redis.error_reply('LEDGERLOST')
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/** Names the server process. */
+const RUN_ID = `
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+`;
+
+/** Rows that are settled need no sweeper and go after a while; the others are overdue a little after they should have moved. */
+const AFTER_STATE = `
+local function place(id, state, due, keep, grace)
+  if state == 'SENT' or state == 'CANCELLED' or state == 'DEAD' then
+    redis.call('ZREM', KEYS[3], id)
+    redis.call('PEXPIRE', KEYS[2], keep)
+  else
+    redis.call('ZADD', KEYS[3], due + grace, id)
+  end
+end
+`;
+
+export interface ScriptRow {
+  /** Number of keys. */
+  readonly keys: number;
+  readonly lua: string;
+}
+
+export const LEDGER_SCRIPTS = {
+  // ── epoch ──
+  /** KEYS epoch, lock → {epoch, run id, lock held} */
+  epoch: {
+    keys: 2,
+    lua: `${RUN_ID} return {redis.call('GET', KEYS[1]) or '', run, redis.call('EXISTS', KEYS[2])}`,
+  },
+  /** KEYS epoch, lock; ARGV token, lock ms → the epoch while rebuilding, or false */
+  beginRebuild: {
+    keys: 2,
+    lua: `${RUN_ID}
+if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
+local epoch = run .. ':' .. ARGV[1] .. ':rebuilding'
+redis.call('SET', KEYS[1], epoch)
+return epoch`,
+  },
+  /** KEYS epoch, lock; ARGV epoch while rebuilding, token, lock ms */
+  renewRebuild: {
+    keys: 2,
+    lua: `${GUARD}
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return redis.error_reply('LEDGERLOST') end
+return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
+  },
+  /** KEYS epoch, lock; ARGV epoch while rebuilding, epoch when ready */
+  finishRebuild: { keys: 2, lua: `${GUARD} redis.call('SET', KEYS[1], ARGV[2]) redis.call('DEL', KEYS[2]) return 1` },
+
+  // ── episodes ──
+  /** KEYS epoch, episode; ARGV epoch, event id */
+  view: {
+    keys: 2,
+    lua: `${GUARD} return redis.call('HMGET', KEYS[2], 'version', 'offset', 'told', 'd:' .. ARGV[2])`,
+  },
+  /** KEYS epoch, episode, episodes:open; ARGV epoch, event id, version seen, offset, event, decision, told, episode id, since ms or '' when closed, keep ms */
+  fold: {
+    keys: 3,
+    lua: `${GUARD}
+local stored = redis.call('HGET', KEYS[2], 'd:' .. ARGV[2])
+if stored then return {'stored', stored} end
+if tonumber(ARGV[4]) <= tonumber(redis.call('HGET', KEYS[2], 'offset') or '-1') then return {'below', ''} end
+local version = tonumber(redis.call('HGET', KEYS[2], 'version') or '0')
+if version ~= tonumber(ARGV[3]) then return {'conflict', ''} end
+redis.call('HSET', KEYS[2], 'version', version + 1, 'offset', ARGV[4], 'told', ARGV[7], 'e:' .. ARGV[2], ARGV[5], 'd:' .. ARGV[2], ARGV[6])
+if ARGV[9] == '' then
+  redis.call('ZREM', KEYS[3], ARGV[8])
+  redis.call('PEXPIRE', KEYS[2], ARGV[10])
+else
+  redis.call('ZADD', KEYS[3], ARGV[9], ARGV[8])
+  redis.call('PERSIST', KEYS[2])
+end
+return {'folded', ARGV[6]}`,
+  },
+  /** As fold, of a rebuild: what is there is overwritten, and a fold that is ahead stays ahead. */
+  restoreFold: {
+    keys: 3,
+    lua: `${GUARD}
+local offset = tonumber(redis.call('HGET', KEYS[2], 'offset') or '-1')
+redis.call('HSET', KEYS[2], 'e:' .. ARGV[2], ARGV[5], 'd:' .. ARGV[2], ARGV[6])
+redis.call('HINCRBY', KEYS[2], 'version', 1)
+if tonumber(ARGV[4]) < offset then return 0 end
+redis.call('HSET', KEYS[2], 'offset', ARGV[4], 'told', ARGV[7])
+if ARGV[9] == '' then
+  redis.call('ZREM', KEYS[3], ARGV[8])
+  redis.call('PEXPIRE', KEYS[2], ARGV[10])
+else
+  redis.call('ZADD', KEYS[3], ARGV[9], ARGV[8])
+  redis.call('PERSIST', KEYS[2])
+end
+return 1`,
+  },
+  /** KEYS epoch, episode; ARGV epoch, event id */
+  event: { keys: 2, lua: `${GUARD} return redis.call('HGET', KEYS[2], 'e:' .. ARGV[2])` },
+
+  // ── notifications: KEYS epoch, row, due; ARGV epoch, id, … ──
+  /** … grace ms, then names and values of the row */
+  open: {
+    keys: 3,
+    lua: `${GUARD}
+local have = redis.call('HMGET', KEYS[2], 'state', 'generation')
+if have[1] then return have end
+redis.call('HSET', KEYS[2], 'state', 'PENDING', 'due', now, 'createdAt', now, 'generation', 0, unpack(ARGV, 4))
+redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[2])
+return {'PENDING', '0'}`,
+  },
+  /** … lease ms (for SENDING), keep ms, state, whether the sweeper drives it, then names and values of the row */
+  restore: {
+    keys: 3,
+    lua: `${GUARD} ${AFTER_STATE}
+if redis.call('HGET', KEYS[2], 'state') == 'SENT' then return 0 end
+redis.call('HSETNX', KEYS[2], 'createdAt', now)
+redis.call('HSETNX', KEYS[2], 'generation', 0)
+local due = now
+if ARGV[5] == 'SENDING' then due = now + ARGV[3] end
+redis.call('HSET', KEYS[2], 'state', ARGV[5], 'due', due, 'leaseUntil', due, unpack(ARGV, 7))
+if ARGV[6] == '1' then place(ARGV[2], ARGV[5], due, ARGV[4], 0) else redis.call('ZREM', KEYS[3], ARGV[2]) end
+return 1`,
+  },
+  read: { keys: 3, lua: `${GUARD} return {now, redis.call('HGETALL', KEYS[2])}` },
+  /** … token, lease ms, grace ms → attempt, or false */
+  claim: {
+    keys: 3,
+    lua: `${GUARD}
+local state = redis.call('HGET', KEYS[2], 'state')
+if state ~= 'PENDING' and state ~= 'HELD' then return false end
+redis.call('HSET', KEYS[2], 'state', 'SENDING', 'token', ARGV[3], 'leaseUntil', now + ARGV[4])
+redis.call('ZADD', KEYS[3], now + ARGV[4] + ARGV[5], ARGV[2])
+return redis.call('HINCRBY', KEYS[2], 'attempt', 1)`,
+  },
+  /** … old token, token, lease ms, grace ms */
+  takeOver: {
+    keys: 3,
+    lua: `${GUARD}
+local have = redis.call('HMGET', KEYS[2], 'state', 'token', 'leaseUntil')
+if have[1] ~= 'SENDING' or have[2] ~= ARGV[3] or tonumber(have[3]) > now then return 0 end
+redis.call('HSET', KEYS[2], 'token', ARGV[4], 'leaseUntil', now + ARGV[5])
+redis.call('ZADD', KEYS[3], now + ARGV[5] + ARGV[6], ARGV[2])
+return 1`,
+  },
+  /** … token, offset of the attempt */
+  confirm: {
+    keys: 3,
+    lua: `${GUARD}
+local have = redis.call('HMGET', KEYS[2], 'state', 'token')
+if have[1] ~= 'SENDING' or have[2] ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[2], 'logOffset', ARGV[4])
+return 1`,
+  },
+  /** … token, lease ms, grace ms */
+  extend: {
+    keys: 3,
+    lua: `${GUARD}
+local have = redis.call('HMGET', KEYS[2], 'state', 'token')
+if have[1] ~= 'SENDING' or have[2] ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[2], 'leaseUntil', now + ARGV[4])
+redis.call('ZADD', KEYS[3], now + ARGV[4] + ARGV[5], ARGV[2])
+return 1`,
+  },
+  /** … token or '' (then from PENDING or HELD), state, due in ms, reason, failures to add, possible repeat, safe, keep ms, grace ms */
+  settle: {
+    keys: 3,
+    lua: `${GUARD} ${AFTER_STATE}
+local have = redis.call('HMGET', KEYS[2], 'state', 'token')
+if ARGV[3] == '' then
+  if have[1] ~= 'PENDING' and have[1] ~= 'HELD' then return 0 end
+elseif have[1] ~= 'SENDING' or have[2] ~= ARGV[3] then
+  return 0
+end
+local due = now + ARGV[5]
+redis.call('HSET', KEYS[2], 'state', ARGV[4], 'token', '', 'leaseUntil', 0, 'due', due, 'reason', ARGV[6])
+redis.call('HINCRBY', KEYS[2], 'failures', ARGV[7])
+if ARGV[8] == '1' then redis.call('HSET', KEYS[2], 'possibleRepeat', '1') end
+if ARGV[9] == '1' then redis.call('HSET', KEYS[2], 'safe', '1') end
+place(ARGV[2], ARGV[4], due, ARGV[10], ARGV[11])
+return 1`,
+  },
+  /** … generation seen → the next, or false; a row that is settled or gone leaves the sweeper's list */
+  bump: {
+    keys: 3,
+    lua: `${GUARD}
+local have = redis.call('HMGET', KEYS[2], 'state', 'generation')
+if not have[1] or have[1] == 'SENT' or have[1] == 'CANCELLED' or have[1] == 'DEAD' then
+  redis.call('ZREM', KEYS[3], ARGV[2])
+  return false
+end
+if have[2] ~= ARGV[3] then return false end
+return redis.call('HINCRBY', KEYS[2], 'generation', 1)`,
+  },
+  /** … ms */
+  postpone: { keys: 3, lua: `${GUARD} return redis.call('ZADD', KEYS[3], 'XX', now + ARGV[3], ARGV[2])` },
+
+  // ── sweeper ──
+  /** KEYS epoch, due; ARGV epoch, limit → ids */
+  overdue: { keys: 2, lua: `${GUARD} return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[2])` },
+  /** KEYS epoch, due; ARGV epoch, limit → ids */
+  some: { keys: 2, lua: `${GUARD} return redis.call('ZRANGE', KEYS[2], 0, ARGV[2] - 1)` },
+  /** KEYS epoch, row; ARGV epoch → state, generation */
+  state: { keys: 2, lua: `${GUARD} return redis.call('HMGET', KEYS[2], 'state', 'generation')` },
+} as const satisfies Record<string, ScriptRow>;
+
+export type ScriptName = keyof typeof LEDGER_SCRIPTS;

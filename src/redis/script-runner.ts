@@ -1,0 +1,43 @@
+// Runs the ledger's scripts by their hash, loading them where the server does not have them.
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { LedgerLostError } from '../domain/ledger.js';
+import { LEDGER_SCRIPTS, type ScriptName, type ScriptRow } from './ledger-scripts.js';
+
+export type ScriptAnswer = string | number | null | readonly ScriptAnswer[];
+
+/** Calls begun together travel together: the connection pipelines. Throws LedgerLostError where the script says so. */
+export type RunScript = (
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<ScriptAnswer>;
+
+const HASHES = new Map<string, string>(
+  Object.entries(LEDGER_SCRIPTS).map(([name, { lua }]) => [name, createHash('sha1').update(lua).digest('hex')]),
+);
+
+export function createScriptRunner(redis: Redis): RunScript {
+  return async (name, keys, args) => {
+    const row: ScriptRow = LEDGER_SCRIPTS[name];
+    if (keys.length !== row.keys) throw new Error(`script ${name} takes ${row.keys} keys`);
+    try {
+      return (await redis.evalsha(HASHES.get(name) ?? '', row.keys, ...keys, ...args)) as ScriptAnswer;
+    } catch (error) {
+      if (!isReply(error, 'NOSCRIPT')) throw meaning(error);
+    }
+    try {
+      return (await redis.eval(row.lua, row.keys, ...keys, ...args)) as ScriptAnswer;
+    } catch (error) {
+      throw meaning(error);
+    }
+  };
+}
+
+function meaning(error: unknown): unknown {
+  return isReply(error, 'LEDGERLOST') ? new LedgerLostError('the ledger has to be rebuilt') : error;
+}
+
+function isReply(error: unknown, code: string): boolean {
+  return error instanceof Error && error.message.startsWith(code);
+}
