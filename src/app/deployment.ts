@@ -1,6 +1,7 @@
 // Whose Redis and whose lake this is: written at the first start, and a start that finds another's is refused.
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { Config } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
 import type { LakeStore } from '../domain/ports.js';
 
@@ -8,6 +9,12 @@ import type { LakeStore } from '../domain/ports.js';
 export interface Deployment {
   readonly name: string;
   readonly source: string;
+}
+
+/** The configuration was loaded with `needsSource`. */
+export function deploymentOf(config: Config): Deployment {
+  if (config.source === undefined) throw new Error('the source was not demanded when the settings were loaded');
+  return { name: config.settings.WARDWATCH_DEPLOYMENT, source: config.source };
 }
 
 const LAKE_PATH = '_log/deployment.json';

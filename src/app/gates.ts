@@ -2,7 +2,7 @@
 import { ConfigError, type Problem } from '../config/problems.js';
 import type { Clock, Logger, Metrics } from '../domain/ports.js';
 
-export const SERVICES = ['rds', 'kafka', 'redis', 'lake'] as const;
+export const SERVICES = ['mysql', 'kafka', 'redis', 'lake'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 const RETRY_FIRST_MS = 250;

@@ -46,6 +46,8 @@ export interface LoadOptions {
   readonly roles?: readonly RoleName[];
   /** What a command needs beyond that. */
   readonly needs?: readonly SettingName[];
+  /** The name of the source must be known: everything that writes to or trusts Redis and the lake. */
+  readonly needsSource?: boolean;
   /** Replaced by tests. Throws as fs does. */
   readonly readFile?: (path: string) => string;
 }
@@ -66,6 +68,7 @@ export function loadConfig(options: LoadOptions): Config {
   const raw = readRaw(options.env, readFile, problems);
   const settings = parseSettings(raw, problems);
   requireSettings(raw, options, problems);
+  if (options.needsSource) requireSource(raw, problems);
   crossCheck(raw, settings, problems);
 
   const file = readDocument(settings.WARDWATCH_CONFIG, 'WARDWATCH_CONFIG', parseConfigFile, readFile, problems);
@@ -178,6 +181,17 @@ function requireSettings(raw: ReadonlyMap<SettingName, string>, options: LoadOpt
     const who = roles.length > 0 ? `${roles.join(', ')} can't run without it` : "this command can't run without it";
     problems.push({ setting: name, what: `is not set, and ${who}`, mend: example(name) });
   }
+}
+
+/** Every process of a deployment checks whose Redis and lake it is about to use. */
+function requireSource(raw: ReadonlyMap<SettingName, string>, problems: Problem[]): void {
+  if (raw.has('WARDWATCH_SOURCE') || raw.has('RDS_URL') || problems.some(({ setting }) => setting === 'RDS_URL'))
+    return;
+  problems.push({
+    setting: 'WARDWATCH_SOURCE',
+    what: 'is not set, and neither is RDS_URL, from which it is made',
+    mend: "Set either to what this deployment's other processes have",
+  });
 }
 
 function crossCheck(raw: ReadonlyMap<SettingName, string>, settings: Settings, problems: Problem[]): void {

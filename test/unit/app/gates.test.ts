@@ -69,7 +69,7 @@ it('looks no more once the process stops', async () => {
   const p = parts();
   let looks = 0;
   const gate = openGate(
-    'rds',
+    'mysql',
     async () => {
       looks++;
       p.abort.abort();

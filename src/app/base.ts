@@ -1,0 +1,23 @@
+// What every command that does something begins with: settings, clock, log, metrics.
+import { type LoadOptions, loadConfig, processEnvironment } from '../config/load.js';
+import { systemClock } from '../telemetry/clock.js';
+import { createLogger } from '../telemetry/logger.js';
+import { createMetrics } from '../telemetry/metrics.js';
+import type { Base } from './connections.js';
+
+export interface BaseOptions extends Omit<LoadOptions, 'env' | 'readFile'> {
+  readonly envFile?: string | undefined;
+  /** For commands: their output is the answer, so the log says only what is wrong, on standard error. */
+  readonly quiet?: boolean;
+}
+
+/** Throws ConfigError with every problem. */
+export function createBase({ envFile, quiet, ...needs }: BaseOptions): Base {
+  const config = loadConfig({ ...needs, env: processEnvironment(envFile) });
+  const log = createLogger({
+    level: quiet ? 'error' : config.settings.LOG_LEVEL,
+    base: { pid: process.pid },
+    ...(quiet ? { write: (line: string) => void process.stderr.write(line) } : {}),
+  });
+  return { config, clock: systemClock, log, metrics: createMetrics({ process: !quiet }) };
+}

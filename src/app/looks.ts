@@ -1,0 +1,105 @@
+// What must be right about each service before a role begins: unsafe or missing is a problem that names its mending; away throws.
+
+import type { Redis } from 'ioredis';
+import type { Problem } from '../config/problems.js';
+import { KafkaGrantError, kafkaErrorType } from '../kafka/errors.js';
+import { redisReady } from '../redis/connections.js';
+import type { Base, Connections } from './connections.js';
+import { claimLake, claimRedis, type Deployment } from './deployment.js';
+
+const REDIS_WITHIN_MS = 5_000;
+
+export interface LookParts extends Base {
+  readonly connections: Connections;
+  readonly deployment: Deployment;
+  /** False for `worker --check`: nothing is written. */
+  readonly write: boolean;
+}
+
+/** Redis must keep what it was given (noeviction) and belong to this deployment. */
+export async function lookAtRedis(parts: LookParts): Promise<Problem[]> {
+  const redis = parts.connections.redis();
+  const refused = await redisRefusal(redis);
+  if (refused) return [refused];
+  const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
+  const problems: Problem[] = [];
+  if (policy !== 'noeviction') {
+    problems.push({
+      setting: 'REDIS_URL',
+      what: `this Redis evicts keys when it is full (maxmemory-policy ${policy ?? 'unknown'}): jobs and alerts would vanish`,
+      mend: 'Run `redis-cli CONFIG SET maxmemory-policy noeviction` and write it into redis.conf (ElastiCache: the parameter group)',
+    });
+  }
+  return [...problems, ...(await claimRedis(redis, parts.config.settings.REDIS_PREFIX, parts.deployment, parts.write))];
+}
+
+/** Waits for the connection. A user or password that is refused is no outage: waiting mends nothing. */
+async function redisRefusal(redis: Redis): Promise<Problem | undefined> {
+  const given = new AbortController();
+  const timeout = AbortSignal.timeout(REDIS_WITHIN_MS);
+  let refusal: string | undefined;
+  const onError = (error: Error) => {
+    refusal = /^(?:WRONGPASS|NOAUTH|NOPERM)/.exec(error.message)?.[0];
+    if (refusal) given.abort();
+  };
+  redis.on('error', onError);
+  try {
+    await redisReady(redis, AbortSignal.any([timeout, given.signal]));
+    return undefined;
+  } catch (error) {
+    if (refusal === undefined) throw error;
+    return { setting: 'REDIS_URL', what: `Redis refuses the user or password (${refusal})`, mend: 'Correct them' };
+  } finally {
+    redis.off('error', onError);
+  }
+}
+
+/** Every topic must be there, with the partitions and clean-up that the parts lean on. */
+export async function lookAtKafka(parts: LookParts): Promise<Problem[]> {
+  const { KAFKA_PREFIX, KAFKA_PARTITIONS, KAFKA_REPLICATION } = parts.config.settings;
+  const { admin } = parts.connections.kafka();
+  try {
+    const report = await admin.checkTopics(KAFKA_PREFIX, {
+      partitions: KAFKA_PARTITIONS,
+      replication: KAFKA_REPLICATION,
+    });
+    for (const { fatal, message } of report.problems) if (!fatal) parts.log.warn('kafka.topic-differs', { message });
+    return report.problems.filter(({ fatal }) => fatal).map(({ message }) => kafkaProblem(message));
+  } catch (error) {
+    if (error instanceof KafkaGrantError) return [kafkaProblem(error.message)];
+    if (/SASL/i.test(kafkaErrorType(error))) {
+      return [
+        {
+          setting: 'KAFKA_SASL_USERNAME',
+          what: `Kafka refuses the user, password or mechanism (${kafkaErrorType(error)})`,
+          mend: 'Correct KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',
+        },
+      ];
+    }
+    throw error;
+  }
+}
+
+function kafkaProblem(message: string): Problem {
+  const [what = message, ...rest] = message.split(': ');
+  return { setting: 'KAFKA', what, mend: rest.join(': ') || 'See `wardwatch doctor`' };
+}
+
+/** The lake must belong to this deployment; a folder that can't be written is seen at the first claim. */
+export async function lookAtLake(parts: LookParts): Promise<Problem[]> {
+  try {
+    return await claimLake(parts.connections.lake(), parts.deployment, parts.write);
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    if (code === 'EACCES' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EPERM') {
+      return [
+        {
+          setting: 'LAKE_URL',
+          what: `the lake's folder can't be used (${code})`,
+          mend: 'Make it a folder that this user may write: mkdir -p, chown',
+        },
+      ];
+    }
+    throw error;
+  }
+}

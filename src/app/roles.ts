@@ -1,0 +1,29 @@
+// One row a role: which services must be looked at before it begins, and how its actor is made of real things.
+import type { Actor } from '../../jobs/actor.js';
+import type { RoleName } from '../domain/roles.js';
+import { createConsoleActor } from './console-actor.js';
+import type { ServiceName } from './gates.js';
+import type { LookParts } from './looks.js';
+import { wireDeliver, wireDispatch } from './wire-alerts.js';
+import { wireArchive } from './wire-archive.js';
+import { wireImport } from './wire-import.js';
+import { wireWatch } from './wire-watch.js';
+
+export interface RoleWiring {
+  readonly needs: readonly ServiceName[];
+  readonly create: (parts: LookParts) => Actor;
+}
+
+/** `maintain` has no work yet, and a role that does nothing must not look as if it ran. */
+export type RunnableRole = Exclude<RoleName, 'maintain'>;
+
+export const WIRING: Partial<Record<RunnableRole, RoleWiring>> = {
+  archive: { needs: ['kafka', 'lake'], create: wireArchive },
+  dispatch: { needs: ['kafka', 'redis'], create: wireDispatch },
+  deliver: { needs: ['kafka', 'redis'], create: wireDeliver },
+  import: { needs: ['redis', 'lake'], create: wireImport },
+  watch: { needs: ['kafka', 'redis'], create: wireWatch },
+  console: { needs: ['redis'], create: createConsoleActor },
+};
+
+export const RUNNABLE_ROLES = Object.keys(WIRING) as RunnableRole[];

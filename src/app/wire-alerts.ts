@@ -1,0 +1,44 @@
+// dispatch and deliver over real things.
+import type { Actor } from '../../jobs/actor.js';
+import { createDeliverActor } from '../../jobs/deliver.js';
+import { createDispatchActor } from '../../jobs/dispatch.js';
+import { createPublisher } from '../sns/publisher.js';
+import { need, newToken } from './connections.js';
+import type { LookParts } from './looks.js';
+import { noStep } from './steps.js';
+
+export function wireDispatch({ config, connections, clock, log, metrics }: LookParts): Actor {
+  const { settings } = config;
+  return createDispatchActor({
+    kafka: connections.kafka(),
+    kafkaPrefix: settings.KAFKA_PREFIX,
+    redis: connections.redis(),
+    redisPrefix: settings.REDIS_PREFIX,
+    queues: connections.queues(),
+    rules: { destinations: [need(settings, 'SNS_TOPIC_ARN')], alertMaxAgeMs: config.policy.alertMaxAgeMs },
+    clock,
+    log: log.child({ role: 'dispatch' }),
+    metrics,
+    onStep: noStep,
+  });
+}
+
+export function wireDeliver({ config, connections, clock, log, metrics }: LookParts): Actor {
+  const { settings } = config;
+  return createDeliverActor({
+    kafka: connections.kafka(),
+    kafkaPrefix: settings.KAFKA_PREFIX,
+    redis: connections.redis(),
+    blockingRedis: connections.blockingRedis(),
+    redisPrefix: settings.REDIS_PREFIX,
+    queues: connections.queues(),
+    publisher: createPublisher(connections.snsSettings()),
+    timeZone: settings.HOSPITAL_TIMEZONE,
+    clock,
+    log: log.child({ role: 'deliver' }),
+    metrics,
+    onStep: noStep,
+    newToken,
+    random: Math.random,
+  });
+}

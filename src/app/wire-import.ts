@@ -1,0 +1,46 @@
+// import over real things: the actor, and the one import that the command line runs.
+import type { Actor } from '../../jobs/actor.js';
+import { createImportActor } from '../../jobs/import.js';
+import type { ImportParts } from '../../jobs/import-run.js';
+import { createReferenceLake } from '../lake/reference-tables.js';
+import { createTableSource } from '../mysql/table-source.js';
+import { createLookupStore } from '../redis/lookup-store.js';
+import { newToken } from './connections.js';
+import type { LookParts } from './looks.js';
+import { noStep } from './steps.js';
+
+/** How an `off` in a cron setting reads. */
+const NEVER = 'off';
+
+export function importParts({ config, connections, deployment, clock, log, metrics }: LookParts): ImportParts {
+  return {
+    source: createTableSource(connections.rds(), { patients: config.patients, thresholds: config.thresholds }),
+    lake: createReferenceLake({ store: connections.lake(), source: deployment.source, newToken, log }),
+    store: createLookupStore(connections.redis(), config.settings.REDIS_PREFIX),
+    thresholdOptions: {
+      attributes: config.attributes,
+      configured: config.attributes.map(({ name }) => name),
+    },
+    newToken,
+    onStep: noStep,
+    clock,
+    log,
+    metrics,
+  };
+}
+
+export function wireImport(parts: LookParts): Actor {
+  const { config, connections, log } = parts;
+  const { patients, thresholds } = config.imports;
+  return createImportActor({
+    ...importParts({ ...parts, log: log.child({ role: 'import' }) }),
+    connection: connections.blockingRedis(),
+    registry: connections.queues(),
+    prefix: config.settings.REDIS_PREFIX,
+    crons: {
+      ...(patients.cron === NEVER ? {} : { 'import-patients': patients.cron }),
+      ...(thresholds.cron === NEVER ? {} : { 'import-thresholds': thresholds.cron }),
+    },
+    drainMs: config.settings.DRAIN_MS,
+  });
+}

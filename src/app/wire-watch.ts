@@ -1,0 +1,51 @@
+// watch over real things: its lookup begins and ends with it.
+import type { Actor } from '../../jobs/actor.js';
+import { createWatchActor } from '../../jobs/watch.js';
+import { checkThresholds } from '../domain/threshold-check.js';
+import { createTableSource } from '../mysql/table-source.js';
+import { createLookup } from '../redis/lookup.js';
+import { createLookupStore } from '../redis/lookup-store.js';
+import { newToken } from './connections.js';
+import type { LookParts } from './looks.js';
+import { noStep } from './steps.js';
+
+export function wireWatch({ config, connections, clock, log, metrics }: LookParts): Actor {
+  const { settings } = config;
+  const lookup = createLookup({
+    store: createLookupStore(connections.redis(), settings.REDIS_PREFIX),
+    subscriber: connections.subscriberRedis(),
+    source: createTableSource(connections.rds(), { patients: config.patients, thresholds: config.thresholds }),
+    thresholdProblems: (rows) =>
+      checkThresholds(rows, { attributes: config.attributes })
+        .filter((problem) => problem.fatal)
+        .map((problem) => problem.text),
+    clock,
+    log,
+    metrics,
+  });
+  const watch = createWatchActor({
+    kafka: connections.kafka(),
+    prefix: settings.KAFKA_PREFIX,
+    lookup,
+    lookupTimeoutMs: settings.LOOKUP_TIMEOUT_MS,
+    policy: config.policy,
+    privacy: settings.PRIVACY,
+    attributes: config.attributes,
+    clock,
+    log: log.child({ role: 'watch' }),
+    metrics,
+    onStep: noStep,
+    newToken,
+  });
+  return {
+    ...watch,
+    start: async () => {
+      await lookup.start();
+      await watch.start();
+    },
+    stop: async () => {
+      await watch.stop();
+      await lookup.stop();
+    },
+  };
+}

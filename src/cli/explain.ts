@@ -1,0 +1,29 @@
+// What a person at the command line is told of an error: our own words whole, others' class and code only.
+import { ConfigError } from '../config/problems.js';
+
+/** Classes whose messages are ours, written for people, and free of data and secrets. */
+const OURS: ReadonlySet<string> = new Set([
+  'ConfigError',
+  'KafkaGrantError',
+  'LakeClaimedError',
+  'LakeChainError',
+  'LakeFileMissingError',
+  'LakeQueryError',
+  'PortTakenError',
+  'SourceRefusedError',
+  'SayError',
+]);
+
+/** An error with a message for the person, thrown by commands. */
+export class SayError extends Error {
+  override readonly name = 'SayError';
+}
+
+export function explain(error: unknown): string {
+  if (error instanceof ConfigError) return `wardwatch can't run this. ${error.message}`;
+  if (!(error instanceof Error)) return 'Failed for an unknown reason.';
+  if (OURS.has(error.name)) return error.message;
+  const { code, type } = error as Error & { code?: unknown; type?: unknown };
+  const symbol = [code, type].find((word) => typeof word === 'string');
+  return `Failed: ${error.name}${symbol ? ` (${String(symbol)})` : ''}. \`wardwatch doctor\` looks at every service.`;
+}
