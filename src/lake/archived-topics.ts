@@ -1,6 +1,7 @@
 // Which topics the archive keeps, and how a record of each becomes a row: one row a topic.
 import { type DeadReason, decodeVitalInfo } from '../domain/reading.js';
 import {
+  ACCESS_AUDIT_TABLE,
   ALERT_TABLE,
   bigintOf,
   DELIVERY_TABLE,
@@ -36,6 +37,7 @@ export function archivedTopics(attributes: readonly string[]): readonly Archived
     topic('vital-gaps', GAP_TABLE, decodeEvent),
     topic('doctors-queue', ALERT_TABLE, decodeEvent),
     topic('alert-deliveries', DELIVERY_TABLE, decodeEvent),
+    topic('access-audit', ACCESS_AUDIT_TABLE, decodeEvent),
   ];
   return topics as unknown as readonly ArchivedTopic<ReadingRow | EventRow>[];
 }

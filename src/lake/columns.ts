@@ -217,6 +217,13 @@ export const DELIVERY_TABLE = eventTable('delivery', [
   field('possible_repeat', 'possibleRepeat', 'boolean'),
 ]);
 
+/** What access-audit carried: who looked at whom. */
+export const ACCESS_AUDIT_TABLE = eventTable('access_audit', [
+  field('user_name', 'user', 'string'),
+  field('action', 'action', 'string'),
+  field('patient_id', 'patientId', 'string'),
+]);
+
 function imported<Row>(
   name: string,
   key: string,
@@ -266,6 +273,6 @@ export function bigintOf(text: unknown): bigint | undefined {
 
 /** All tables of a lake, for views and DDL. */
 export function lakeTables(attributes: readonly string[]): readonly LakeTable<never>[] {
-  const archived = [vitalInfoTable(attributes), GAP_TABLE, ALERT_TABLE, DELIVERY_TABLE];
+  const archived = [vitalInfoTable(attributes), GAP_TABLE, ALERT_TABLE, DELIVERY_TABLE, ACCESS_AUDIT_TABLE];
   return [...archived, ...archived.map(({ name }) => deadTable(name)), PATIENT_TABLE, THRESHOLD_TABLE];
 }

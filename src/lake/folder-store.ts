@@ -80,7 +80,7 @@ export function createFolderStore(
     url: pathToFileURL(root).href,
     root,
 
-    write: (name, bytes) => {
+    write: async (name, bytes) => {
       const target = absolute(name);
       const folder = path.dirname(target);
       return inFolder(folder, async () => {
@@ -95,7 +95,7 @@ export function createFolderStore(
       });
     },
 
-    createExclusive: (name, bytes) => {
+    createExclusive: async (name, bytes) => {
       const target = absolute(name);
       const folder = path.dirname(target);
       return inFolder(folder, async () => {
@@ -129,7 +129,7 @@ export function createFolderStore(
       await pruneStaging(source);
     },
 
-    read: (name) => files.readFile(absolute(name)).catch(allow('ENOENT', 'ENOTDIR')),
+    read: async (name) => files.readFile(absolute(name)).catch(allow('ENOENT', 'ENOTDIR')),
 
     list: async (folder) => {
       const found: { path: string; bytes: number }[] = [];

@@ -81,16 +81,19 @@ function viewOf(table: LakeTable<never>, root: string, files: readonly LakeFileN
   const empty = `SELECT ${typed.join(', ')}, CAST(NULL AS VARCHAR) AS dt, CAST(NULL AS VARCHAR) AS hr WHERE false`;
   const view = `CREATE VIEW ${identifier(table.name)} AS`;
   if (files.length === 0) return `${view} ${empty}`;
-  // Staged files lie outside the partition folders: dt and hr come from the final path for all alike.
-  const folders = files.map(({ at, path }) => {
-    const [, dt, hr] = path.split('/');
-    return `(${text(`${root}/${at}`)}, ${text((dt ?? '').slice(3))}, ${text((hr ?? '').slice(3))})`;
-  });
-  const list = files.map(({ at }) => text(globEscaped(`${root}/${at}`))).join(', ');
-  return `${view} ${empty} UNION ALL BY NAME
-    SELECT f.* EXCLUDE (filename), p.dt, p.hr
-    FROM read_parquet([${list}], union_by_name = true, hive_partitioning = false, filename = true) f
-    JOIN (VALUES ${folders.join(', ')}) p(file, dt, hr) ON f.filename = p.file`;
+  const read = (some: readonly LakeFileNow[], hive: boolean) =>
+    `read_parquet([${some.map(({ at }) => text(globEscaped(`${root}/${at}`))).join(', ')}], union_by_name = true, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''})`;
+  const published = files.filter(({ at, path }) => at === path);
+  // Staged files lie outside the partition folders, whose names would say dt and hr.
+  const staged = files.filter(({ at, path }) => at !== path);
+  return [
+    `${view} ${empty}`,
+    ...(published.length > 0 ? [`SELECT * FROM ${read(published, true)}`] : []),
+    ...staged.map((file) => {
+      const [, dt = '', hr = ''] = file.path.split('/');
+      return `SELECT *, ${text(dt.slice('dt='.length))} AS dt, ${text(hr.slice('hr='.length))} AS hr FROM ${read([file], false)}`;
+    }),
+  ].join(' UNION ALL BY NAME ');
 }
 
 function identifier(name: string): string {
