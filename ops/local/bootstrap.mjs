@@ -23,10 +23,11 @@ export class NotPreparedError extends Error {
 /**
  * @param {object} [options]
  * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where its parts can be had, else Docker
+ * @param {boolean} [options.forTests] also what only the tests need
  * @param {(text: string) => void} [options.write] gets text with its line ends
  * @throws {NotPreparedError | UnsafeSettingError}
  */
-export async function bootstrap({ stack, write = (text) => process.stdout.write(text) } = {}) {
+export async function bootstrap({ stack, forTests = false, write = (text) => process.stdout.write(text) } = {}) {
   checkNode();
   /**
    * @param {string} what
@@ -43,7 +44,8 @@ export async function bootstrap({ stack, write = (text) => process.stdout.write(
     }
     write(`${((performance.now() - started) / MS_PER_S).toFixed(1)} s\n`);
   };
-  if (!ownServices(process.env)) await prepareMachine(stack, phase);
+  // Tests start private services beside the stack, whichever that is.
+  if (forTests || !ownServices(process.env)) await prepareMachine(stack, forTests, phase);
   if (dependenciesAreStale()) await phase('installing dependencies (npm ci)', installDependencies);
   if (distIsStale()) await phase('building (npm run build)', build);
 }
@@ -59,16 +61,17 @@ function checkNode() {
 
 /**
  * @param {'native' | 'docker' | null | undefined} stack
+ * @param {boolean} forTests
  * @param {(what: string, work: () => unknown) => Promise<void>} phase
  */
-async function prepareMachine(stack, phase) {
+async function prepareMachine(stack, forTests, phase) {
   if (stack === 'docker') {
     if (dockerAnswers()) return;
     throw new NotPreparedError(
       '--stack docker: no Docker engine with Compose 2 answers. Start Docker, or use --stack native.',
     );
   }
-  const { missing } = lookAround();
+  const { missing } = lookAround({ forTests });
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(({ debian }) => debian))];
     const debian = existsSync('/etc/debian_version');
@@ -82,7 +85,7 @@ async function prepareMachine(stack, phase) {
       throw new NotPreparedError(notPrepared(missing, debian ? packages : []));
     }
   }
-  const still = lookAround();
+  const still = lookAround({ forTests });
   if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, []));
   const mvn = still.found.mvn;
   if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchKafkaJars(mvn));

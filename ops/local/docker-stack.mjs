@@ -28,7 +28,8 @@ export function dockerAnswers() {
  */
 export async function upDocker(project, onDown) {
   const ports = { rds: await freePort(), redis: await freePort(), kafka: await freePort(), sns: await freePort() };
-  const compose = ['docker', 'compose', '-p', project, '-f', COMPOSE_FILE];
+  // Without an environment file: Compose would read a .env beside its own.
+  const compose = ['docker', 'compose', '--env-file', '/dev/null', '-p', project, '-f', COMPOSE_FILE];
   onDown([...compose, 'down', '--volumes', '--timeout', '5']);
   await runDocker([...compose, 'up', '--detach', '--wait', ...SERVICES], {
     WARDWATCH_MARIADB_PORT: String(ports.rds),

@@ -12,13 +12,15 @@ const MORE_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/bi
 /**
  * @typedef {object} Requirement
  * @property {string} key
- * @property {readonly string[]} names the same program's names; the first that counts is taken
+ * @property {readonly (string | readonly [string, ...string[]])[]} names the same program's names, the first that counts is
+ *   taken; a list: that name with other arguments in place of versionArgs
  * @property {RegExp} [version] its first group is the version; none: a script that knows no version
  * @property {readonly [number, number]} [atLeast] major, minor
  * @property {string} range for people
  * @property {string} debian the package
  * @property {string} [argv0] the name it must be started under
- * @property {readonly string[]} [versionArgs]
+ * @property {readonly string[]} [versionArgs] --version by default
+ * @property {true} [forTests] the demo does without
  */
 
 /** @type {readonly Requirement[]} */
@@ -80,6 +82,17 @@ export const REQUIREMENTS = [
     atLeast: [1, 1],
     range: 'OpenSSL 1.1 or newer',
     debian: 'openssl',
+    forTests: true,
+  },
+  {
+    key: 'compose',
+    // Debian's own program, or the plugin of Docker's command.
+    names: ['docker-compose', ['docker', 'compose', 'version']],
+    version: /version v?(\d+\.\d+)/,
+    atLeast: [1, 29],
+    range: 'Docker Compose 1.29 or newer (an engine is not needed)',
+    debian: 'docker-compose',
+    forTests: true,
   },
 ];
 
@@ -94,16 +107,18 @@ export const REQUIREMENTS = [
  */
 
 /**
- * @param {Readonly<Record<string, string | undefined>>} env
+ * @param {{ readonly forTests?: boolean, readonly env?: Readonly<Record<string, string | undefined>> }} [options]
+ *   forTests: also what only the tests need
  * @returns {{ readonly found: Readonly<Record<string, string>>, readonly missing: readonly Requirement[] }}
  *   `missing` leaves Maven out where Kafka's jars are there already
  */
-export function lookAround(env = process.env) {
+export function lookAround({ forTests = false, env = process.env } = {}) {
   /** @type {Record<string, string>} */
   const found = {};
   const missing = [];
   for (const requirement of REQUIREMENTS) {
     if (requirement.key === 'mvn' && kafkaLibs(env).ready) continue;
+    if (requirement.forTests && !forTests) continue;
     const path = findProgram(requirement, env);
     if (path) found[requirement.key] = path;
     else missing.push(requirement);
@@ -137,10 +152,11 @@ export function findProgram(requirement, env) {
     ...(env.PATH ?? '').split(delimiter).filter(Boolean),
     ...MORE_FOLDERS,
   ];
-  for (const name of requirement.names) {
+  for (const candidate of requirement.names) {
+    const [name, ...args] = typeof candidate === 'string' ? [candidate] : candidate;
     for (const folder of folders) {
       const path = join(folder, name);
-      if (isExecutable(path) && inRange(requirement, path)) return path;
+      if (isExecutable(path) && inRange(requirement, path, args)) return path;
     }
   }
   return undefined;
@@ -149,10 +165,11 @@ export function findProgram(requirement, env) {
 /**
  * @param {Requirement} requirement
  * @param {string} path
+ * @param {readonly string[]} args empty: the requirement's own
  */
-function inRange({ version, versionArgs = ['--version'], atLeast = [0, 0], argv0 }, path) {
+function inRange({ version, versionArgs = ['--version'], atLeast = [0, 0], argv0 }, path, args) {
   if (!version) return true;
-  const result = spawnSync(path, [...versionArgs], {
+  const result = spawnSync(path, args.length > 0 ? [...args] : [...versionArgs], {
     encoding: 'utf8',
     timeout: VERSION_TIMEOUT_MS,
     ...(argv0 ? { argv0 } : {}),

@@ -25,7 +25,7 @@ const KEPT_NAME = 'kept';
  * @property {string} folder private; for logs and a lake. Removed by stop()
  * @property {'native' | 'docker' | 'own'} kind
  * @property {import('./services/service.mjs').OnProcess} addProcess a process that belongs to this run: should the run be killed, the next one ends it
- * @property {() => Promise<void>} stop ends everything and removes the folder; with `keep`: leaves all as it is, for `npm run stack:down`
+ * @property {(how?: { readonly keepFolder?: boolean }) => Promise<void>} stop ends everything and removes the folder, unless it is to be kept; with `keep`: leaves all as it is, for `npm run stack:down`
  */
 
 /**
@@ -47,9 +47,9 @@ export async function startStack({ name, keep = false, log = () => {}, stack }) 
   state.update({ folder });
   /** @type {() => Promise<unknown>} */
   let end = async () => {};
-  const stop = async () => {
+  const stop = async ({ keepFolder = false } = {}) => {
     await end();
-    removeFolder(folder);
+    if (!keepFolder) removeFolder(folder);
     state.remove();
   };
   try {

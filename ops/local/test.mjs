@@ -30,7 +30,7 @@ async function runTests(words) {
   }
   const stack = stackOption(words);
   const forVitest = words.filter((word, i) => word !== '--stack' && words[i - 1] !== '--stack');
-  await bootstrap({ stack });
+  await bootstrap({ stack, forTests: true });
   const kept = keptStack();
   const started = kept || interrupted ? undefined : await startStack({ name: 'test', log: console.log, stack });
   const endpoints = kept ?? started;
