@@ -16,6 +16,7 @@ import type {
 } from '../src/domain/ports.js';
 import type { Reading } from '../src/domain/reading.js';
 import { compileThresholds, type ThresholdTable } from '../src/domain/threshold-table.js';
+import { topicName } from '../src/kafka/topics.js';
 import type { Actor, ActorHealth } from './actor.js';
 import { ownWatchPartition, type WatchPartitionParts } from './watch-partition.js';
 
@@ -59,14 +60,18 @@ export function createWatchActor(parts: WatchParts): Actor {
   const { kafka, prefix, clock, log, metrics, lookup } = parts;
   const abort = new AbortController();
   const openEpisodes = new Map<number, number>();
-  const vitalInfo = `${prefix}vital-info`;
+  const vitalInfo = topicName(prefix, 'vital-info');
   let consumer: OwnedConsumer | undefined;
   let joined = false;
   let crashed = false;
   let intake: Promise<void> = Promise.resolve();
 
   const partitionParts: WatchPartitionParts = {
-    topics: { vitalInfo, watchState: `${prefix}watch-state`, doctorsQueue: `${prefix}doctors-queue` },
+    topics: {
+      vitalInfo,
+      watchState: topicName(prefix, 'watch-state'),
+      doctorsQueue: topicName(prefix, 'doctors-queue'),
+    },
     clock,
     log,
     metrics,
