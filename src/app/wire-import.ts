@@ -2,6 +2,7 @@
 import type { Actor } from '../../jobs/actor.js';
 import { createImportActor } from '../../jobs/import.js';
 import type { ImportParts } from '../../jobs/import-run.js';
+import { knownAttributes } from '../domain/attributes.js';
 import { createReferenceLake } from '../lake/reference-tables.js';
 import { createTableSource } from '../mysql/table-source.js';
 import { createLookupStore } from '../redis/lookup-store.js';
@@ -18,7 +19,7 @@ export function importParts({ config, connections, deployment, clock, log, metri
     lake: createReferenceLake({ store: connections.lake(), source: deployment.source, newToken, log }),
     store: createLookupStore(connections.redis(), config.settings.REDIS_PREFIX),
     thresholdOptions: {
-      attributes: config.attributes,
+      attributes: knownAttributes(config.attributes),
       configured: config.attributes.map(({ name }) => name),
     },
     newToken,

@@ -1,6 +1,7 @@
 // watch over real things: its lookup begins and ends with it.
 import type { Actor } from '../../jobs/actor.js';
 import { createWatchActor } from '../../jobs/watch.js';
+import { knownAttributes } from '../domain/attributes.js';
 import { checkThresholds } from '../domain/threshold-check.js';
 import { createTableSource } from '../mysql/table-source.js';
 import { createLookup } from '../redis/lookup.js';
@@ -16,7 +17,7 @@ export function wireWatch({ config, connections, clock, log, metrics }: LookPart
     subscriber: connections.subscriberRedis(),
     source: createTableSource(connections.rds(), { patients: config.patients, thresholds: config.thresholds }),
     thresholdProblems: (rows) =>
-      checkThresholds(rows, { attributes: config.attributes })
+      checkThresholds(rows, { attributes: knownAttributes(config.attributes) })
         .filter((problem) => problem.fatal)
         .map((problem) => problem.text),
     clock,

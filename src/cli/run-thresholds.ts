@@ -2,6 +2,7 @@
 import { createBase } from '../app/base.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
+import { knownAttributes } from '../domain/attributes.js';
 import { contentOfThresholds, contentOfThresholdsFile, type ImportContent } from '../domain/import-content.js';
 import { thresholdOfEntry } from '../domain/import-version.js';
 import type { ThresholdRow } from '../domain/threshold.js';
@@ -17,7 +18,7 @@ const REDIS_WITHIN_MS = 5_000;
 export async function runThresholdsCheck(file: string | undefined, context: CliContext): Promise<number> {
   const base = createBase({ envFile: context.envFile(), needs: file === undefined ? ['REDIS_URL'] : [], quiet: true });
   const { attributes, settings } = base.config;
-  const options = { attributes, configured: attributes.map(({ name }) => name) };
+  const options = { attributes: knownAttributes(attributes), configured: attributes.map(({ name }) => name) };
   let content: ImportContent;
   if (file !== undefined) content = contentOfThresholdsFile(readCsv(file), options);
   else {

@@ -52,13 +52,20 @@ export interface LoadOptions {
   readonly readFile?: (path: string) => string;
 }
 
-/** This process's environment, with a file of NAME=value lines below it. Throws ConfigError where the file can't be read. */
+/**
+ * This process's environment. A file of NAME=value lines goes below it, and into it: the AWS SDK looks for credentials there.
+ * Throws ConfigError where the file can't be read.
+ */
 export function processEnvironment(envFile?: string): Environment {
-  if (envFile === undefined) return process.env;
-  const problems: Problem[] = [];
-  const content = readText(envFile, '--env-file', (path) => readFileSync(path, 'utf8'), problems);
-  if (content === undefined) throw new ConfigError(problems);
-  return { ...parseEnv(content), ...process.env };
+  // Our versions are pinned, and the SDK's advice on Node's version is for us, not for whoever runs this.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  if (envFile !== undefined) {
+    const problems: Problem[] = [];
+    const content = readText(envFile, '--env-file', (path) => readFileSync(path, 'utf8'), problems);
+    if (content === undefined) throw new ConfigError(problems);
+    for (const [name, value] of Object.entries(parseEnv(content))) process.env[name] ??= value;
+  }
+  return process.env;
 }
 
 /** Throws ConfigError with all problems. */

@@ -39,3 +39,8 @@ export const ATTRIBUTES: readonly Attribute[] = [
     decimals: 0,
   },
 ];
+
+/** What a deployment reads, and the known signs that it does not read: limits may name those too. */
+export function knownAttributes(read: readonly Attribute[]): readonly Attribute[] {
+  return [...read, ...ATTRIBUTES.filter(({ name }) => !read.some((own) => own.name === name))];
+}
