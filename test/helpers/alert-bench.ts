@@ -1,0 +1,166 @@
+// Dispatch and deliver on real Redis and Kafka, with a counting SNS: topics and keys of their own, taken away at the end.
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Actor } from '../../jobs/actor.js';
+import { createDeliverActor, type DeliverActorParts } from '../../jobs/deliver.js';
+import { createDispatchActor, type DispatchActorParts } from '../../jobs/dispatch.js';
+import { createQueueRegistry } from '../../queues/registry.js';
+import { decodeDelivery } from '../../src/domain/delivery.js';
+import type { DeliveryRecord, EpisodeEvent } from '../../src/domain/events.js';
+import { createKafka, type KafkaClient } from '../../src/kafka/client.js';
+import { connectRedis, redisReady } from '../../src/redis/connections.js';
+import { createPublisher } from '../../src/sns/publisher.js';
+import { systemClock } from '../../src/telemetry/clock.js';
+import { type FakeSns, startFakeSns } from './fake-sns.js';
+import { recordingLogger, recordingMetrics } from './recorders.js';
+import { testStack, uniqueName } from './stack.js';
+
+export const TOPIC_ARN = 'arn:aws:sns:eu-west-1:000000000000:doctors';
+const PARTITIONS = 2;
+const SNS_TIMEOUT_MS = 400;
+
+export interface AlertBench {
+  readonly sns: FakeSns;
+  readonly log: ReturnType<typeof recordingLogger>;
+  readonly metrics: ReturnType<typeof recordingMetrics>;
+  readonly kafka: KafkaClient;
+  readonly redis: Redis;
+  readonly kafkaPrefix: string;
+  readonly redisPrefix: string;
+  readonly queues: ReturnType<typeof createQueueRegistry>;
+  dispatch(more?: Partial<DispatchActorParts>): Promise<Actor>;
+  deliver(more?: Partial<DeliverActorParts>): Promise<Actor>;
+  /** Stops it now, not at the end. */
+  stop(actor: Actor): Promise<void>;
+  write(...events: readonly (EpisodeEvent | string)[]): Promise<void>;
+  /** All of alert-deliveries. */
+  deliveries(): Promise<DeliveryRecord[]>;
+  /** Resolves when the condition holds; throws, with the log's tail, after the bound. */
+  until(what: string, holds: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>;
+  /** Resolves when dispatch's group offsets stand at the ends of doctors-queue. */
+  dispatched(): Promise<void>;
+  /** Sets dispatch's positions back to the log's start, while no dispatch runs. */
+  rewind(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startAlertBench(options: { readonly redisUrl?: string } = {}): Promise<AlertBench> {
+  const stack = testStack();
+  const name = uniqueName('alerts');
+  const [kafkaPrefix, redisPrefix] = [`${name}.`, `{${name}}`];
+  const log = recordingLogger();
+  const metrics = recordingMetrics();
+  const clock = systemClock;
+  const sns = await startFakeSns();
+  const kafka = createKafka({ brokers: stack.kafkaBrokers, clientId: name }, { log, metrics, clock });
+  const url = options.redisUrl ?? stack.redisUrl;
+  const redis = connectRedis({ url }, 'command', log);
+  await redisReady(redis);
+  const queues = createQueueRegistry(redis, redisPrefix);
+  const topics = [`${kafkaPrefix}doctors-queue`, `${kafkaPrefix}alert-deliveries`];
+  await kafka.admin.createTopics(topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })));
+  const producer = await kafka.plainProducer();
+  const running = new Map<Actor, () => Promise<void>>();
+  const base = { kafka, kafkaPrefix, redis, redisPrefix, queues, clock, log, metrics, onStep: () => undefined };
+
+  const begin = async (actor: Actor, after: () => Promise<void>): Promise<Actor> => {
+    running.set(actor, after);
+    await actor.start();
+    return actor;
+  };
+  const stop = async (actor: Actor): Promise<void> => {
+    const after = running.get(actor);
+    running.delete(actor);
+    await actor.stop();
+    await after?.();
+  };
+  const until: AlertBench['until'] = async (what, holds, withinMs = 20_000) => {
+    const end = clock.monotonicMs() + withinMs;
+    while (!(await holds())) {
+      if (clock.monotonicMs() > end) {
+        const tail = log.lines.slice(-25).map(({ level, event, fields, cause }) => ({ level, event, fields, cause }));
+        throw new Error(`not within ${withinMs} ms: ${what}; log: ${JSON.stringify(tail)}`);
+      }
+      await clock.sleep(20);
+    }
+  };
+
+  return {
+    ...{ sns, log, metrics, kafka, redis, kafkaPrefix, redisPrefix, queues, until, stop },
+    dispatch: (more = {}) =>
+      begin(
+        createDispatchActor({
+          ...base,
+          rules: { destinations: [TOPIC_ARN], alertMaxAgeMs: 900_000 },
+          ...more,
+        }),
+        async () => undefined,
+      ),
+    deliver: async (more = {}) => {
+      const blockingRedis = connectRedis({ url }, 'blocking', log);
+      return begin(
+        createDeliverActor({
+          ...base,
+          blockingRedis,
+          publisher: createPublisher({
+            region: 'eu-west-1',
+            endpoint: sns.url,
+            timeoutMs: SNS_TIMEOUT_MS,
+            credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+          }),
+          timeZone: 'Europe/Berlin',
+          newToken: () => randomBytes(8).toString('hex'),
+          random: () => 0.1,
+          leaseMs: 2_000,
+          heldRetryMs: 500,
+          ...more,
+        }),
+        async () => blockingRedis.disconnect(),
+      );
+    },
+    write: async (...events) => {
+      await producer.send(
+        events.map((event) =>
+          typeof event === 'string'
+            ? { topic: topics[0] ?? '', key: 'broken', value: event }
+            : { topic: topics[0] ?? '', key: event.patient.id, value: JSON.stringify(event) },
+        ),
+      );
+    },
+    deliveries: async () => {
+      const reader = await kafka.partitionReader();
+      const all: DeliveryRecord[] = [];
+      for (let partition = 0; partition < PARTITIONS; partition += 1)
+        await reader.read(topics[1] ?? '', partition, {}, (record) => all.push(decodeDelivery(record.value)));
+      await reader.close();
+      return all;
+    },
+    dispatched: () =>
+      until('dispatch has passed all of doctors-queue', async () => {
+        const ends = await kafka.admin.endOffsets(topics[0] ?? '');
+        const at = await Promise.all(
+          ends.map((_, p) => kafka.admin.committedOffset(`${kafkaPrefix}dispatch`, topics[0] ?? '', p)),
+        );
+        return ends.every((end, p) => end === 0 || at[p] === end);
+      }),
+    rewind: () =>
+      until('the group is empty and its offsets are gone', () =>
+        kafka.admin.deleteGroups([`${kafkaPrefix}dispatch`]).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    close: async () => {
+      for (const actor of [...running.keys()]) await stop(actor);
+      await producer.close();
+      await queues.close();
+      const keys = redis.status === 'ready' ? await redis.keys(`${redisPrefix.replace('{', '\\{')}*`) : [];
+      if (keys.length > 0) await redis.del(...keys);
+      redis.disconnect();
+      await kafka.admin.deleteTopics(topics);
+      await kafka.admin.deleteGroups([`${kafkaPrefix}dispatch`]).catch(() => undefined);
+      await kafka.close();
+      await sns.close();
+    },
+  };
+}
