@@ -1,0 +1,50 @@
+// Reads doctors-queue and alert-deliveries as they grow, committed records only: what was alerted, and what became of it.
+
+/** `reader` is wardwatch's PartitionReader; topics carry their prefix. */
+export function createFollower({ reader, queueTopic, deliveriesTopic, partitions }) {
+  const positions = new Map();
+  /** eventId → event, raised … resolved. */
+  const events = new Map();
+  /** notificationId → {record of the decision, states: [...], accepted: [{snsMessageId, atMs}]} */
+  const notifications = new Map();
+  let unreadable = 0;
+
+  const each = async (topic, take) => {
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const key = `${topic}/${partition}`;
+      const { next } = await reader.read(topic, partition, { from: positions.get(key) ?? 0 }, (record) => {
+        try {
+          take(JSON.parse(record.value.toString('utf8')));
+        } catch {
+          unreadable += 1;
+        }
+      });
+      positions.set(key, next);
+    }
+  };
+
+  const takeEvent = (event) => {
+    if (event.episodeId) events.set(event.eventId, event);
+  };
+
+  const takeDelivery = (record) => {
+    const entry = notifications.get(record.notificationId) ?? { record, states: [], accepted: [] };
+    entry.states.push(record.state);
+    if (record.state === 'accepted')
+      entry.accepted.push({ snsMessageId: record.snsMessageId, atMs: Date.parse(record.at) });
+    notifications.set(record.notificationId, entry);
+  };
+
+  return {
+    events,
+    notifications,
+    unreadable: () => unreadable,
+    /** Reads what has come since the last call. */
+    advance: async () => {
+      await each(queueTopic, takeEvent);
+      await each(deliveriesTopic, takeDelivery);
+    },
+    /** Notifications that were decided to be sent. */
+    toSend: () => [...notifications.values()].filter((entry) => !entry.states.includes('suppressed')),
+  };
+}

@@ -1,0 +1,138 @@
+// The demo's worker processes: started with a clean environment, watched, and ended by their own ids.
+import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Two replicas of archive, watch and deliver, as the issue of this demo asks. */
+export const PROCESSES = [
+  { name: 'poll', roles: 'poll,import,console' },
+  { name: 'archive-1', roles: 'archive' },
+  { name: 'archive-2', roles: 'archive' },
+  { name: 'watch-1', roles: 'watch,dispatch' },
+  { name: 'watch-2', roles: 'watch' },
+  { name: 'deliver-1', roles: 'deliver' },
+  { name: 'deliver-2', roles: 'deliver' },
+];
+
+const READY_WITHIN_MS = 60_000;
+const READY_POLL_MS = 100;
+const STOP_WITHIN_MS = 30_000;
+const TAIL_LINES = 15;
+
+/**
+ * Starts them all. `onExit(name, code, tail)` is called when one ends unasked. `onPid(name, pid)` records it for the next start's clean-up.
+ * Answers {ready(), metrics(), addresses(), stop()}.
+ */
+export function startRoles({ main, env, logFolder, onPid, onExit }) {
+  const workers = PROCESSES.map((row) => startOne(row));
+  let stopping = false;
+  let ends;
+
+  function startOne({ name, roles }) {
+    // A process group of its own: Ctrl-C on the terminal is for the demo, which stops the workers in its own order.
+    const child = spawn(process.execPath, [main, 'worker', '--roles', roles], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const worker = { name, roles, child, port: null, consoleUrl: null, tail: [], gone: null };
+    onPid(name, child.pid);
+    const log = createWriteStream(join(logFolder, `${name}.log`));
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        log.write(`${line}\n`);
+        worker.tail.push(line);
+        if (worker.tail.length > TAIL_LINES) worker.tail.shift();
+        if (line.includes('.listening')) noteAddress(worker, line);
+      });
+    }
+    worker.gone = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        log.end();
+        resolve(code ?? signal);
+        if (!stopping) onExit(name, code ?? signal, worker.tail);
+      });
+    });
+    return worker;
+  }
+
+  return {
+    /** Resolves when every process says that it is ready; rejects with what the slowest one waits for. */
+    ready: async () => {
+      const untilMs = Date.now() + READY_WITHIN_MS;
+      for (const worker of workers) {
+        for (;;) {
+          const waitsFor = await notReady(worker);
+          if (waitsFor === null) break;
+          if (worker.child.exitCode !== null) throw new Error(`worker ${worker.name} ended: ${worker.tail.join('\n')}`);
+          if (Date.now() > untilMs)
+            throw new Error(`worker ${worker.name} is not ready after ${READY_WITHIN_MS / 1000} s: ${waitsFor}`);
+          await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+        }
+      }
+    },
+    /** The sum of a metric over all processes. */
+    sum: async (metric) => {
+      let total = 0;
+      for (const worker of workers) {
+        const text =
+          worker.port === null
+            ? ''
+            : await get(worker.port, '/metrics').then(
+                (r) => r.body,
+                () => '',
+              );
+        for (const line of text.split('\n')) {
+          if (line.startsWith(`wardwatch_${metric} `) || line.startsWith(`wardwatch_${metric}{`))
+            total += Number(line.slice(line.lastIndexOf(' ')));
+        }
+      }
+      return total;
+    },
+    addresses: () => ({
+      metrics: workers.map((worker) => ({ name: worker.name, url: `http://127.0.0.1:${worker.port}/metrics` })),
+      console: workers.map((worker) => worker.consoleUrl).find(Boolean) ?? null,
+    }),
+    /** SIGTERM to all; whoever has not ended in time is killed and named. Answers [{name, code}] of those that did not end with 0. */
+    stop: () => {
+      ends ??= stopAll();
+      return ends;
+    },
+  };
+
+  async function stopAll() {
+    stopping = true;
+    const late = setTimeout(() => {
+      for (const worker of workers) if (worker.child.exitCode === null) worker.child.kill('SIGKILL');
+    }, STOP_WITHIN_MS);
+    for (const worker of workers) worker.child.kill('SIGTERM');
+    const all = await Promise.all(workers.map(async (worker) => ({ name: worker.name, code: await worker.gone })));
+    clearTimeout(late);
+    return all.filter((end) => end.code !== 0);
+  }
+}
+
+function noteAddress(worker, line) {
+  try {
+    const entry = JSON.parse(line);
+    if (entry.event === 'http.listening') worker.port = entry.port;
+    if (entry.event === 'console.listening') worker.consoleUrl = entry.url;
+  } catch {
+    // A line that is not JSON names no address: it stays in the log as it is.
+  }
+}
+
+async function notReady(worker) {
+  if (worker.port === null) return 'its port is not known yet';
+  try {
+    const { status, body } = await get(worker.port, '/ready');
+    return status === 200 ? null : body;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+async function get(port, path) {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
+  return { status: response.status, body: await response.text() };
+}

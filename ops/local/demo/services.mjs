@@ -1,0 +1,134 @@
+// What a demo stands on: the stack, a hospital in its database, topics, and the settings that workers get.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import mysql from 'mysql2/promise';
+import { ATTRIBUTES } from '../../../dist/src/domain/attributes.js';
+import { DEFAULT_THRESHOLDS } from '../../../dist/src/domain/mapping.js';
+import { createKafka } from '../../../dist/src/kafka/client.js';
+import { sourceTablesSql } from '../../../dist/src/mysql/schema.js';
+import { createSnsAdmin } from '../../../dist/src/sns/admin.js';
+import { systemClock } from '../../../dist/src/telemetry/clock.js';
+import { createLogger } from '../../../dist/src/telemetry/logger.js';
+import { createMetrics } from '../../../dist/src/telemetry/metrics.js';
+import { INBOX_ARN } from '../inbox.mjs';
+import { startStack } from '../stack.mjs';
+import { setUpHospital } from './hospital.mjs';
+import { loadLimits } from './limits.mjs';
+import { seededRandom } from './random.mjs';
+
+export const SEED = 20_261_124;
+export const PARTITIONS = 6;
+export const POLICY = { clearAfterMs: 5_000, clearSamples: 2 };
+const FLUSH_MS = 2_000;
+const EMULATOR = {
+  region: 'us-east-1',
+  credentials: { accessKeyId: 'wardwatch-local', secretAccessKey: 'wardwatch-local' },
+};
+
+/** Starts them, pushing onto `undo` how to end each. `id` makes the names unique. */
+export async function setUpServices({ options, phases, write, undo, id }) {
+  const name = `wardwatch_demo_${id}`;
+  const limits = await loadLimits(options.thresholds);
+  const stack = await phases.run('starting MariaDB, Redis, Kafka and an SNS emulator', () =>
+    startStack({ name: 'demo', stack: options.stack, log: (line) => write(`${line}\n`) }),
+  );
+  undo.push({
+    what: 'stack',
+    run: async () => {
+      await stack.stop({ keepFolder: options.keep });
+      if (options.keep) write(keptText(stack, name));
+    },
+  });
+  const lakeFolder = join(stack.folder, 'lake');
+  const logFolder = join(stack.folder, 'logs');
+  for (const folder of [lakeFolder, logFolder]) mkdirSync(folder, { recursive: true });
+
+  const hospital = await phases.run(
+    `hospital: ${options.patients} patients, ${limits.length} limits (${options.thresholds})`,
+    () =>
+      setUpHospital({
+        mysql,
+        rdsUrl: stack.rdsUrl,
+        name,
+        password: randomBytes(12).toString('hex'),
+        sourceTablesSql,
+        thresholds: limits,
+        knownAttributes: ATTRIBUTES,
+        patientCount: options.patients,
+        random: seededRandom(SEED),
+      }),
+  );
+  undo.push({ what: 'hospital', run: () => hospital.end(stack.kind === 'own' && !options.keep) });
+
+  const kafkaPrefix = `${name}.`;
+  const kafka = createKafka(
+    { brokers: stack.kafkaBrokers.split(','), clientId: name },
+    { log: createLogger({ level: 'error', write: () => undefined }), metrics: createMetrics(), clock: systemClock },
+  );
+  undo.push({ what: 'Kafka connection', run: () => kafka.close() });
+  const topicArn = await phases.run('topics', async () => {
+    await kafka.admin.ensureTopics(kafkaPrefix, { partitions: PARTITIONS, replication: 1 });
+    const sns = createSnsAdmin({ ...EMULATOR, endpoint: stack.snsEndpoint });
+    const arn = await sns.createTopic(name);
+    await sns.subscribe(arn, 'sqs', INBOX_ARN);
+    sns.close();
+    return arn;
+  });
+
+  const configFile = join(stack.folder, 'wardwatch.yaml');
+  const policyFile = join(stack.folder, 'policy.yaml');
+  // JSON is YAML, and nothing in it needs escaping twice.
+  writeFileSync(
+    configFile,
+    JSON.stringify({
+      attributes: hospital.attributes.map((attribute) => attribute.name),
+      source: { thresholds: { ...DEFAULT_THRESHOLDS, severity: 'severity' } },
+    }),
+  );
+  writeFileSync(policyFile, JSON.stringify({ clearAfter: POLICY.clearAfterMs, clearSamples: POLICY.clearSamples }));
+  const settings = {
+    WARDWATCH_CONFIG: configFile,
+    WARDWATCH_POLICY: policyFile,
+    WARDWATCH_DEPLOYMENT: 'wardwatch-demo',
+    RDS_URL: hospital.readerUrl,
+    KAFKA_BROKERS: stack.kafkaBrokers,
+    KAFKA_PREFIX: kafkaPrefix,
+    KAFKA_PARTITIONS: String(PARTITIONS),
+    KAFKA_REPLICATION: '1',
+    REDIS_URL: stack.redisUrl,
+    REDIS_PREFIX: `{${name}}`,
+    AWS_ENDPOINT_URL_SNS: stack.snsEndpoint,
+    SNS_TOPIC_ARN: topicArn,
+    LAKE_URL: pathToFileURL(lakeFolder).href,
+    ARCHIVE_FLUSH_MS: String(FLUSH_MS),
+    POLL_START: 'beginning',
+    METRICS_PORT: '0',
+    METRICS_HOST: '127.0.0.1',
+    CONSOLE_PORT: '0',
+  };
+  write(
+    `  shortened for the demo: an episode ends after ${POLICY.clearAfterMs / 1000} s in range (usually 30 s), the lake is written every ${FLUSH_MS / 1000} s (usually 60 s)\n`,
+  );
+
+  return { name, stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings };
+}
+
+/** Says where what --keep left is, and how to look at it. */
+function keptText(stack, name) {
+  const lake = pathToFileURL(join(stack.folder, 'lake')).href;
+  const lines = [
+    `\nkept in ${stack.folder}: lake, logs and the files of the databases. To look:`,
+    `  LAKE_URL=${lake} npx wardwatch lake query "SELECT count(*) FROM vital_info"`,
+  ];
+  if (stack.kind === 'native') {
+    const folder = join(stack.folder, 'mariadb');
+    lines.push(
+      `  mariadbd --no-defaults --datadir=${folder} --socket=${join(folder, 'kept.sock')} --skip-networking --user=root &`,
+      `  mariadb --socket=${join(folder, 'kept.sock')} ${name}`,
+    );
+  } else if (stack.kind === 'own') lines.push(`  database ${name} on your own server`);
+  lines.push(`and to remove: rm -r ${stack.folder}`);
+  return `${lines.join('\n')}\n`;
+}

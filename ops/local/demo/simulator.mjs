@@ -1,0 +1,157 @@
+// The ward simulator: every patient's readings each second, over several connections, in transactions that overlap and now and then roll back.
+import { SCRIPTED_PATIENT_ID } from './ward.mjs';
+
+const CONNECTIONS = 8;
+const READING_EVERY_MS = 1_000;
+const TICK_MS = 20;
+const ROLLBACK_SHARE = 0.03;
+const HELD_SHARE = 0.15;
+const HELD_MAX_MS = 300;
+const ROWS_PER_TRANSACTION_MAX = 5;
+/** Excursions of other patients than the scripted one, per patient and second: about one in ten seconds for 200 patients. */
+const EXCURSION_SHARE = 0.0005;
+const EXCURSION_READINGS = { low: 2, high: 6 };
+const SCRIPT = { beginsAfterMs: 5_000, lastsMs: 15_000 };
+/** What waits for a connection at most; beyond it devices are not read, as in life. */
+const WAITING_MAX = 2_000;
+/** Commit times kept for the latency figures. */
+const COMMITS_KEPT = 500_000;
+
+/**
+ * `pool` is mysql2's promise pool with at least 8 connections; `patients` carry `signs` (ward.mjs).
+ * `start()` begins; `stop()` ends after open transactions have ended, and answers the counts.
+ */
+export function createSimulator({ pool, patients, attributes, random, nowMs }) {
+  const waiting = [];
+  const committedAtMs = new Map();
+  const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0, scriptedAlarms: 0 };
+  const excursions = new Map();
+  const columns = ['customerId', ...attributes.map((attribute) => attribute.column), 'recorded_at'];
+  const insert = `INSERT INTO patients_vital_info (${columns.join(', ')}) VALUES ?`;
+  let running = false;
+  let timer;
+  let startedMs = 0;
+  let given = 0;
+  let workers = [];
+
+  const shown = (patient, attribute, elapsedMs) => {
+    const sign = patient.signs[attribute];
+    if (!sign) return null;
+    const middle = (sign.low + sign.high) / 2;
+    const normal = round(middle + (random.next() - 0.5) * (sign.high - sign.low) * 0.6, sign.decimals);
+    if (patient.patientid === SCRIPTED_PATIENT_ID)
+      return attribute === attributes[0].name ? scripted(sign, normal, elapsedMs) : normal;
+    const excursion = excursions.get(patient.patientid);
+    return excursion?.attribute === attribute ? (sign[excursion.side] ?? normal) : normal;
+  };
+
+  const scripted = (sign, normal, elapsedMs) => {
+    const into = elapsedMs - SCRIPT.beginsAfterMs;
+    if (into < 0 || into > SCRIPT.lastsMs) return normal;
+    return sign.tooHigh ?? sign.tooLow ?? normal;
+  };
+
+  const moveExcursion = (patient) => {
+    const current = excursions.get(patient.patientid);
+    if (current) {
+      current.left -= 1;
+      if (current.left <= 0) excursions.delete(patient.patientid);
+    } else if (random.chance(EXCURSION_SHARE)) {
+      excursions.set(patient.patientid, {
+        attribute: random.pick(attributes).name,
+        side: random.pick(['tooHigh', 'tooLow']),
+        left: random.int(EXCURSION_READINGS.low, EXCURSION_READINGS.high),
+      });
+    }
+  };
+
+  /** Spreads the ward over each second: patient i is read at its own phase. */
+  const tick = () => {
+    const elapsedMs = nowMs() - startedMs;
+    const due = Math.floor((elapsedMs / READING_EVERY_MS) * patients.length);
+    for (; given < due; given += 1) {
+      const patient = patients[given % patients.length];
+      if (waiting.length >= WAITING_MAX) {
+        counts.notRead += 1;
+        continue;
+      }
+      moveExcursion(patient);
+      waiting.push([
+        patient.patientid,
+        ...attributes.map((attribute) => shown(patient, attribute.name, elapsedMs)),
+        mysqlTime(nowMs()),
+      ]);
+    }
+  };
+
+  const work = async () => {
+    const connection = await pool.getConnection();
+    try {
+      while (running) {
+        const rows = waiting.splice(0, random.int(1, ROWS_PER_TRANSACTION_MAX));
+        if (rows.length === 0) await pause(TICK_MS / 2);
+        else await transaction(connection, rows);
+      }
+    } finally {
+      connection.release();
+    }
+  };
+
+  const transaction = async (connection, rows) => {
+    await connection.query('START TRANSACTION');
+    const ids = [];
+    for (const row of rows) {
+      const [result] = await connection.query(insert, [[row]]);
+      ids.push(String(result.insertId));
+      if (random.chance(HELD_SHARE)) await pause(random.int(1, HELD_MAX_MS));
+    }
+    if (random.chance(ROLLBACK_SHARE)) {
+      await connection.query('ROLLBACK');
+      counts.rollbacks += 1;
+      counts.rolledBackRows += rows.length;
+      return;
+    }
+    const atMs = nowMs();
+    await connection.query('COMMIT');
+    counts.commits += 1;
+    counts.committedRows += rows.length;
+    for (const id of ids) committedAtMs.set(id, atMs);
+    for (const id of committedAtMs.keys()) {
+      if (committedAtMs.size <= COMMITS_KEPT) break;
+      committedAtMs.delete(id);
+    }
+  };
+
+  return {
+    counts,
+    /** When the COMMIT of the row with this id was sent, ms; undefined where it was never committed or is too long ago. */
+    committedAtMs: (rowId) => committedAtMs.get(rowId),
+    /** Rejects when a connection fails: a demo that can't insert has nothing to show. */
+    start: () => {
+      running = true;
+      startedMs = nowMs();
+      timer = setInterval(tick, TICK_MS);
+      workers = Array.from({ length: CONNECTIONS }, work);
+      return Promise.all(workers).then(() => undefined);
+    },
+    stop: async () => {
+      running = false;
+      clearInterval(timer);
+      await Promise.allSettled(workers);
+      return counts;
+    },
+  };
+}
+
+function round(value, decimals) {
+  return Number(value.toFixed(decimals));
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** DATETIME(6) in UTC. */
+function mysqlTime(ms) {
+  return new Date(ms).toISOString().replace('T', ' ').replace('Z', '000');
+}

@@ -1,0 +1,102 @@
+// Does it add up? The demo's equation, term by term, and how it is printed.
+
+/** Each term: {name, ok, text}. `report` is what --report writes. */
+export function sumUp({ rds, lake, expected, events, toSend, inboxIds, latenciesMs, unreadable, workersNotZero }) {
+  const alerts = [...events.values()];
+  const raised = alerts.filter((event) => event.kind === 'raised');
+  const resolved = alerts.filter((event) => event.kind === 'resolved');
+  const got = new Set([...raised, ...resolved].map(describe));
+  const missing = [...expected].filter((text) => !got.has(text));
+  const surplus = [...got].filter((text) => !expected.has(text));
+  const acceptedIds = toSend.flatMap((entry) => entry.accepted.map((accepted) => accepted.snsMessageId));
+  const received = new Set(inboxIds);
+  const notOnce = toSend.filter((entry) => entry.accepted.length !== 1);
+  const undecided = alerts.filter(
+    (event) =>
+      ['raised', 'resolved'].includes(event.kind) && !toSend.some((entry) => entry.record.eventId === event.eventId),
+  );
+  const terms = [
+    term(
+      'rows',
+      rds.rows === lake.rows && lake.rows === lake.distinctIds && lake.deadRows === 0,
+      `${rds.rows} committed in RDS = ${lake.rows} in the lake = ${lake.distinctIds} distinct ids, ${lake.deadRows} dead`,
+    ),
+    term(
+      'alerts',
+      missing.length === 0 && surplus.length === 0 && unreadable === 0,
+      `${raised.length} raised and ${resolved.length} resolved on doctors-queue = recomputed over the lake${list('missing', missing)}${list('not expected', surplus)}`,
+    ),
+    term(
+      'decisions',
+      notOnce.length === 0 && undecided.length === 0,
+      `${toSend.length} decisions to send, each accepted once${list(
+        'not once',
+        notOnce.map((entry) => `${entry.record.eventId} (${entry.states.join(' ')})`),
+      )}${list(
+        'no decision',
+        undecided.map((event) => event.eventId),
+      )}`,
+    ),
+    term(
+      'e-mails',
+      acceptedIds.length === inboxIds.length &&
+        received.size === inboxIds.length &&
+        acceptedIds.every((id) => received.has(id)),
+      `${acceptedIds.length} accepted by SNS = ${inboxIds.length} received at the inbox`,
+    ),
+    term(
+      'processes',
+      workersNotZero.length === 0,
+      workersNotZero.length === 0
+        ? 'every worker ended by itself, with everything committed'
+        : workersNotZero.map((end) => `${end.name} ended with ${end.code}`).join(', '),
+    ),
+  ];
+  const latency = { p50: percentile(latenciesMs, 0.5), p99: percentile(latenciesMs, 0.99) };
+  const ok = terms.every((one) => one.ok);
+  const report = {
+    rdsRows: rds.rows,
+    lakeRows: lake.rows,
+    lakeDistinctIds: lake.distinctIds,
+    deadRows: lake.deadRows,
+    alertsRaised: raised.length,
+    alertsResolved: resolved.length,
+    emailsAccepted: acceptedIds.length,
+    emailsReceived: inboxIds.length,
+    latencyMs: latency,
+    ok,
+  };
+  return { terms, report };
+}
+
+export function printSummary({ terms, report }, write) {
+  write('\nSummary\n');
+  for (const { name, ok, text } of terms) write(`  ${ok ? '✓' : '✗'} ${name.padEnd(10)} ${text}\n`);
+  const ms = (value) => (value === null ? 'no alert' : `${value} ms`);
+  write(
+    `  · latency    row commit to e-mail accepted: p50 ${ms(report.latencyMs.p50)}, p99 ${ms(report.latencyMs.p99)}\n`,
+  );
+  write(report.ok ? '  It adds up.\n' : '  It does NOT add up.\n');
+}
+
+function describe(event) {
+  const row = event.readingId.slice(event.readingId.lastIndexOf(':') + 1);
+  return `${event.kind} ${event.patient.id} ${event.attribute} ${event.direction} ${row}`;
+}
+
+function term(name, ok, text) {
+  return { name, ok, text };
+}
+
+function list(what, items) {
+  const SHOWN = 5;
+  if (items.length === 0) return '';
+  return `; ${items.length} ${what}: ${items.slice(0, SHOWN).join(' | ')}${items.length > SHOWN ? ' …' : ''}`;
+}
+
+/** Nearest rank; null for an empty list. */
+export function percentile(values, share) {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
+}
