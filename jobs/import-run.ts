@@ -76,9 +76,8 @@ export async function runImport(
   const { store, clock, log, metrics } = parts;
   const token = parts.newToken();
   const from = clock.monotonicMs();
-  const result = (await store.lock(table, token, LOCK_TTL_MS))
-    ? await whileLocked(table, parts, token, () => importLocked(table, parts, request, token))
-    : { ...NOTHING, outcome: 'skipped' as const };
+  if (!(await store.lock(table, token, LOCK_TTL_MS))) return { ...NOTHING, outcome: 'skipped' };
+  const result = await whileLocked(table, parts, token, () => importLocked(table, parts, request, token));
   metrics.count('import_runs_total', { table, outcome: result.outcome });
   const { outcome, version, rows, added, changed, deleted } = result;
   const tookMs = Math.round(clock.monotonicMs() - from);

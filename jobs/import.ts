@@ -12,6 +12,7 @@ import { type ImportParts, runImport } from './import-run.js';
 /** How often the version in Redis is compared with the lake's; sooner while one of them is out of reach, and when Redis comes back. */
 const LOOK_MS = 60_000;
 const LOOK_AGAIN_MS = 5_000;
+const LOCKED_RETRY_MS = 2_000;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** A missing table or right needs a person; looked at again now and then, so that mending it is enough. */
@@ -54,13 +55,15 @@ export function createImportActor(parts: ImportActorParts): Actor {
       const startedAtMs = clock.nowMs();
       busySinceMs = clock.monotonicMs();
       const result = await runImport(table, parts, { tickMs });
-      if (result.outcome === 'skipped') return skip(table, tickMs);
+      // Whoever holds the lock may have died: looked at again, until its import covers this tick or the lock is free.
+      if (result.outcome === 'skipped') throw new RunLater(LOCKED_RETRY_MS);
       await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs() });
       failures.delete(table);
       troubles.delete(table);
       if (result.outcome === 'refused')
         troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
     } catch (error) {
+      if (error instanceof RunLater) throw error;
       throw await retry(table, tickMs, error);
     } finally {
       busySinceMs = undefined;

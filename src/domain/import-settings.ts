@@ -24,5 +24,5 @@ export type ImportOutcome =
   | 'refused'
   /** Neither a table nor a file nor an earlier version: there is nothing to load. */
   | 'nothing'
-  /** The tick came while another import of the table ran, or before it ended. */
+  /** Another import of the table is running. */
   | 'skipped';
