@@ -35,6 +35,8 @@ export interface QueueWorkerParts {
   readonly metrics: Metrics;
   /** Overrides the row's concurrency. */
   readonly concurrency?: number;
+  /** A job of this worker's has ended and left the queue as its row says: its id can be added again. */
+  readonly onEnded?: (jobId: string) => void;
 }
 
 export interface QueueWorker {
@@ -107,6 +109,8 @@ export function createQueueWorker<N extends QueueName>(
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
     for (const id of jobIds) aborts.get(id)?.abort();
   });
+  worker.on('completed', (job) => parts.onEnded?.(String(job.id)));
+  worker.on('failed', (job) => job && parts.onEnded?.(String(job.id)));
   worker.on('error', (error: Error) => log.warn('queue.error', { queue: name, error: error.name }));
   return {
     start: () => {

@@ -1,0 +1,295 @@
+// The source while it is ours: owning it, and one look at the table after another, each committed with its position.
+import {
+  applyRead,
+  foldAge,
+  foldProbes,
+  foldTransactions,
+  type IdRange,
+  type Ledger,
+  oldestGapMs,
+  openIds,
+} from '../src/domain/gap-ledger.js';
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  OnStep,
+  OutRecord,
+  PartitionReader,
+  TransactionalProducer,
+} from '../src/domain/ports.js';
+import {
+  decodePosition,
+  encodePosition,
+  POSITION_LIMIT_BYTES,
+  type Position,
+  readAhead,
+} from '../src/domain/position.js';
+import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
+import type { EncodedReading } from '../src/domain/vitals-row.js';
+import { FencedError } from '../src/kafka/errors.js';
+import { LIST_EVERY_MS } from '../src/mysql/evidence.js';
+import type { EvidenceLook, VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
+import { createPollAlarms } from './poll-alarms.js';
+import { checkNotBack, firstPosition, onThisServer, readPosition, tokenRecord } from './poll-position.js';
+import { pollRecords, pollTopics } from './poll-records.js';
+
+const TICK_EVERY_MS = 2_000;
+/** How often max(id) is looked at: for the lag, and for a table that went back. */
+const BOUNDS_EVERY_MS = 1_000;
+/** While pages are full, gaps are read no more often than this. */
+const GAPS_EVERY_MS = 100;
+const NOTHING: VitalsRows = { readings: [], full: false };
+
+export interface PollKafka {
+  transactionalProducer(id: string): Promise<TransactionalProducer>;
+  partitionReader(): Promise<PartitionReader>;
+  readonly admin: { partitionCount(topic: string): Promise<number | undefined> };
+}
+
+export interface PollSourceParts {
+  /** Name of the source: in every reading, and the key of its position. */
+  readonly source: string;
+  readonly vitals: VitalsSource;
+  readonly kafka: PollKafka;
+  /** KAFKA_PREFIX: before topics and the transactional id. */
+  readonly prefix: string;
+  /** POLL_START: `end`, `beginning` or a row id; counts at the very first start only. */
+  readonly start: string;
+  /** POLL_BATCH_ROWS. */
+  readonly batchRows: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly onStep: OnStep;
+  /** A random text, new at each call. */
+  readonly newToken: () => string;
+}
+
+export interface PollSource {
+  /** At the start of a turn: a source kept from an earlier one may be another's by now, which fencing tells. */
+  beginTurn(): Promise<void>;
+  /**
+   * One look at the table, committed. `more`: there is more to read at once. Throws FencedError, SourceRefused,
+   * PositionUnreadableError, MysqlError (`forgetSession`); anything else leaves a commit in doubt (`letGo`).
+   */
+  look(): Promise<'more' | 'end'>;
+  /** The connection to the table is gone; the position in memory is the committed one, and stays. */
+  forgetSession(): void;
+  /** Forgets everything; the next look owns the source anew. */
+  letGo(): Promise<void>;
+  /** For people: what stands still, and what to do. */
+  reasons(): readonly string[];
+}
+
+interface Owned {
+  readonly producer: TransactionalProducer;
+  readonly partitions: number;
+  /** Undefined until the very first start has chosen one. */
+  position: Position | undefined;
+  positionBytes: number;
+}
+
+export function createPollSource(parts: PollSourceParts): PollSource {
+  const { source, kafka, clock, log, metrics, onStep } = parts;
+  const { evidence } = parts.vitals;
+  const topics = pollTopics(parts.prefix);
+  // Wall time that never jumps within a process: gaps and transactions are timed by it.
+  const startMs = clock.nowMs() - clock.monotonicMs();
+  const steadyMs = () => Math.round(startMs + clock.monotonicMs());
+  const isoNow = () => formatMicros(microsOfMs(clock.nowMs()));
+  const alarms = createPollAlarms(log, clock);
+  const last = { tickMs: -Infinity, evidenceMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, pageFull: false };
+  let owned: Owned | undefined;
+  let session: VitalsSession | undefined;
+
+  const own = async (): Promise<Owned> => {
+    const partitions = await kafka.admin.partitionCount(topics.readings);
+    if (partitions === undefined) throw new Error(`there is no topic ${topics.readings}: run \`wardwatch schema\``);
+    const producer = await kafka.transactionalProducer(`${parts.prefix}poll.${source}`);
+    try {
+      const text = await readPosition(
+        () => kafka.partitionReader(),
+        topics.state,
+        source,
+        async () => {
+          const token = parts.newToken();
+          await producer.transact([tokenRecord(topics.state, token)]);
+          await onStep('poll.own');
+          return token;
+        },
+      );
+      await onStep('poll.state-read');
+      const position = text === undefined ? undefined : decodePosition(text, steadyMs());
+      const high = position ? String(position.ledger.high) : null;
+      log.info('poll.owned', { source, high, gaps: position?.ledger.gaps.length ?? 0 });
+      return { producer, partitions, position, positionBytes: text?.length ?? 0 };
+    } catch (error) {
+      await producer.close();
+      throw error;
+    }
+  };
+
+  const commit = async (to: Owned, position: Position, records: OutRecord[]): Promise<void> => {
+    const value = encodePosition(source, position, clock.nowMs());
+    records.push({ topic: topics.state, partition: 0, key: source, value });
+    await onStep('poll.before-commit');
+    try {
+      await to.producer.transact(records);
+    } catch (error) {
+      metrics.count('poll_commits_total', { outcome: error instanceof FencedError ? 'fenced' : 'unknown' });
+      throw error;
+    }
+    to.position = position;
+    to.positionBytes = value.length;
+    metrics.count('poll_commits_total', { outcome: 'committed' });
+    await onStep('poll.after-commit');
+  };
+
+  const open = async (to: Owned): Promise<VitalsSession> => {
+    const opened = await parts.vitals.open();
+    try {
+      if (to.position === undefined) {
+        const first = { source, start: parts.start, evidence, nowMs: steadyMs(), log };
+        await commit(to, await firstPosition(opened, first), []);
+      } else {
+        to.position = onThisServer(to.position, opened, evidence, log);
+        checkNotBack(to.position.ledger.high, await opened.bounds());
+      }
+      return opened;
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  };
+
+  const lookAtBounds = async (from: VitalsSession, high: bigint): Promise<void> => {
+    if (clock.monotonicMs() - last.boundsMs < BOUNDS_EVERY_MS) return;
+    last.boundsMs = clock.monotonicMs();
+    const bounds = await from.bounds();
+    checkNotBack(high, bounds);
+    metrics.gauge('poll_lag_rows', Number((bounds?.to ?? high) - high));
+  };
+
+  /** A table's end is reached only by a short page and all gaps. */
+  const read = async (from: VitalsSession, { ledger, reachedEndAt }: Position, limit: number) => {
+    const notBefore = reachedEndAt === null ? null : formatMicros(reachedEndAt);
+    const { gaps, high } = ledger;
+    const nowMs = clock.monotonicMs();
+    const readGaps = gaps.length > 0 && (!last.pageFull || nowMs - last.gapsMs >= GAPS_EVERY_MS);
+    if (readGaps) last.gapsMs = nowMs;
+    const late = readGaps ? await from.gapRows(gaps, parts.batchRows, notBefore) : undefined;
+    const page = limit > 0 ? await from.page(high, limit, notBefore) : NOTHING;
+    last.pageFull = page.full;
+    const allGapsRead = gaps.length === 0 || (late !== undefined && !late.full);
+    return { late, page, reachedEnd: limit > 0 && !page.full && allGapsRead };
+  };
+
+  /** Timed by the moment before the question: the answer is no older. */
+  const fold = async (from: VitalsSession, ledger: Ledger): Promise<Ledger> => {
+    if (ledger.gaps.length === 0 || clock.monotonicMs() - last.evidenceMs < LIST_EVERY_MS) return ledger;
+    const askedMs = steadyMs();
+    const look = await from.look(ledger.gaps, askedMs);
+    last.evidenceMs = clock.monotonicMs();
+    metrics.count('poll_evidence_total', { result: look.kind === 'trx-none' ? look.result : 'fresh' });
+    alarms.evidence(look);
+    await onStep('poll.evidence');
+    return foldLook(ledger, look, askedMs);
+  };
+
+  const report = (
+    readings: readonly EncodedReading[],
+    late: number,
+    retired: readonly IdRange[],
+    mine: Owned,
+  ): void => {
+    if (readings.length > 0) metrics.count('poll_rows_total', {}, readings.length);
+    if (late > 0) metrics.count('poll_late_rows_total', {}, late);
+    for (const { from, to } of retired) {
+      metrics.count('poll_ids_retired_total', {}, Number(to - from + 1n));
+      log.info('poll.retired', { from: String(from), to: String(to) });
+    }
+    const oldestUs = parseMicros(readings[0]?.recordedAt ?? '');
+    if (oldestUs !== undefined) metrics.gauge('poll_lag_seconds', Math.max(0, clock.nowMs() / 1e3 - oldestUs / 1e6));
+    for (const { row, patientId, bad, cut } of readings) {
+      for (const attribute of bad) metrics.count('poll_bad_values_total', { attribute });
+      if (bad.length > 0) alarms.badValue({ row, patientId, attributes: bad });
+      if (cut) log.warn('poll.row-cut', { row, patientId });
+    }
+    const ledger = (mine.position as Position).ledger;
+    const oldestMs = oldestGapMs(ledger);
+    metrics.gauge('poll_gaps_open', openIds(ledger));
+    metrics.gauge('poll_gap_oldest_seconds', oldestMs === undefined ? 0 : Math.max(0, steadyMs() - oldestMs) / 1e3);
+    alarms.gaps(ledger, steadyMs());
+    alarms.positionFull(mine.positionBytes > POSITION_LIMIT_BYTES);
+  };
+
+  const letGo = async (): Promise<void> => {
+    const held = owned;
+    owned = undefined;
+    session?.close();
+    session = undefined;
+    await held?.producer.close();
+  };
+
+  return {
+    beginTurn: async () => {
+      if (!owned?.position) return;
+      try {
+        await commit(owned, owned.position, []);
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+        // The turns in between were another's. This one is ours by its job, so owning anew takes nothing from anybody.
+        await letGo();
+      }
+    },
+    look: async () => {
+      const begunUs = microsOfMs(clock.nowMs());
+      owned ??= await own();
+      session ??= await open(owned);
+      const mine = owned;
+      const position = mine.position as Position;
+      await lookAtBounds(session, position.ledger.high);
+      const { late, page, reachedEnd } = await read(session, position, readAhead(mine.positionBytes, parts.batchRows));
+      await onStep('poll.page-read');
+      const ids = (rows: VitalsRows) => rows.readings.map(({ row }) => row);
+      const gaps = late ? { ids: ids(late), examinedTo: late.examinedTo } : null;
+      const { ledger: seen, retired } = applyRead(position.ledger, { gaps, page: ids(page) }, steadyMs());
+      const ledger = await fold(session, seen);
+      const next: Position = { ...position, ledger, reachedEndAt: reachedEnd ? begunUs : position.reachedEndAt };
+      const readings = late ? [...late.readings, ...page.readings] : page.readings;
+      const nowMs = clock.monotonicMs();
+      const ticks = reachedEnd && nowMs - last.tickMs >= TICK_EVERY_MS ? mine.partitions : 0;
+      if (readings.length > 0 || retired.length > 0 || ticks > 0) {
+        await commit(mine, next, pollRecords(topics, { source, readings, retired, ticks, evidence, at: isoNow() }));
+        if (ticks > 0) last.tickMs = nowMs;
+        log.debug('poll.page', { rows: readings.length, late: late?.readings.length ?? 0, high: String(ledger.high) });
+      } else {
+        // Nothing that a successor would miss: it collects its own evidence.
+        mine.position = next;
+      }
+      report(readings, late?.readings.length ?? 0, retired, mine);
+      if (reachedEnd) metrics.gauge('poll_lag_rows', 0);
+      return page.full || late?.full ? 'more' : 'end';
+    },
+    forgetSession: () => {
+      session?.close();
+      session = undefined;
+    },
+    letGo,
+    reasons: alarms.reasons,
+  };
+}
+
+function foldLook(ledger: Ledger, look: EvidenceLook, askedMs: number): Ledger {
+  switch (look.kind) {
+    case 'trx':
+      return foldTransactions(ledger, look.transactions, askedMs);
+    case 'lock':
+      return foldProbes(ledger, look.probes, askedMs, look.graceMs);
+    case 'time':
+      return foldAge(ledger, askedMs, look.graceMs);
+    case 'trx-none':
+      return ledger;
+  }
+}
