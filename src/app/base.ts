@@ -9,13 +9,16 @@ export interface BaseOptions extends Omit<LoadOptions, 'env' | 'readFile'> {
   readonly envFile?: string | undefined;
   /** For commands: their output is the answer, so the log says only what is wrong, on standard error. */
   readonly quiet?: boolean;
+  /** For the doctor, which says everything itself. */
+  readonly silent?: boolean;
 }
 
 /** Throws ConfigError with every problem. */
-export function createBase({ envFile, quiet, ...needs }: BaseOptions): Base {
+export function createBase({ envFile, quiet: logQuietly, silent, ...needs }: BaseOptions): Base {
+  const quiet = logQuietly || silent;
   const config = loadConfig({ ...needs, env: processEnvironment(envFile) });
   const log = createLogger({
-    level: quiet ? 'error' : config.settings.LOG_LEVEL,
+    level: silent ? 'silent' : quiet ? 'error' : config.settings.LOG_LEVEL,
     base: { pid: process.pid },
     ...(quiet ? { write: (line: string) => void process.stderr.write(line) } : {}),
   });

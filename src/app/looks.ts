@@ -1,12 +1,21 @@
 // What must be right about each service before a role begins: unsafe or missing is a problem that names its mending; away throws.
 
 import type { Redis } from 'ioredis';
+import type { Config } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
 import { KafkaGrantError, kafkaErrorType } from '../kafka/errors.js';
+import { MysqlError } from '../mysql/pool.js';
+import { SourceRefused } from '../mysql/refusal.js';
+import { checkSource } from '../mysql/vitals-source.js';
 import { redisReady } from '../redis/connections.js';
-import type { Base, Connections } from './connections.js';
+import { type Base, type Connections, newToken } from './connections.js';
 import { claimLake, claimRedis, type Deployment } from './deployment.js';
 
+const REFUSED_LOGIN: ReadonlySet<string> = new Set([
+  'ER_ACCESS_DENIED_ERROR',
+  'ER_DBACCESS_DENIED_ERROR',
+  'ER_BAD_DB_ERROR',
+]);
 const REDIS_WITHIN_MS = 5_000;
 
 export interface LookParts extends Base {
@@ -14,6 +23,43 @@ export interface LookParts extends Base {
   readonly deployment: Deployment;
   /** False for `worker --check`: nothing is written. */
   readonly write: boolean;
+}
+
+/** The hospital's table must be able to carry a position: a key, the original server, the rights that the evidence needs. */
+export async function lookAtSource({ config, connections }: LookParts): Promise<Problem[]> {
+  try {
+    await connections.rds().withConnection((session) => checkSource(session, sourceOptions(config)));
+    return [];
+  } catch (error) {
+    const problem = sourceProblem(error);
+    if (problem) return [problem];
+    throw error;
+  }
+}
+
+export function sourceOptions(config: Config) {
+  return {
+    mapping: config.vitals,
+    evidence: config.settings.POLL_EVIDENCE,
+    step: config.idStep,
+    newNonce: newToken,
+  };
+}
+
+/** What waiting doesn't mend, in words; undefined: the source is away. */
+export function sourceProblem(error: unknown): Problem | undefined {
+  if (error instanceof SourceRefused) {
+    const [what = '', ...mend] = error.message.split(': ');
+    return { setting: 'RDS', what, mend: mend.join(': ') || 'See `wardwatch doctor`' };
+  }
+  if (error instanceof MysqlError && REFUSED_LOGIN.has(error.code)) {
+    return {
+      setting: 'RDS_URL',
+      what: `the server refuses the user, password or database (${error.code})`,
+      mend: 'Correct them, or give the user SELECT',
+    };
+  }
+  return undefined;
 }
 
 /** Redis must keep what it was given (noeviction) and belong to this deployment. */

@@ -12,14 +12,14 @@ import { deploymentOf } from './deployment.js';
 import { type Gate, openGate, type ServiceName } from './gates.js';
 import { startHeartbeat } from './heartbeat.js';
 import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
-import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis } from './looks.js';
+import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis, lookAtSource } from './looks.js';
 import { type RunnableRole, WIRING } from './roles.js';
 
 /** `worker --check` waits this long for its services. */
 const CHECK_WITHIN_MS = 20_000;
 
 const LOOKS: Readonly<Record<ServiceName, (parts: LookParts) => Promise<readonly Problem[]>>> = {
-  mysql: async () => [],
+  mysql: lookAtSource,
   kafka: lookAtKafka,
   redis: lookAtRedis,
   lake: lookAtLake,
@@ -59,7 +59,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
   });
 
   const begin = async (role: RunnableRole, gates: ReadonlyMap<ServiceName, Gate>): Promise<void> => {
-    const wiring = wiringOf(role);
+    const wiring = WIRING[role];
     const own = wiring.needs.map((service) => gates.get(service)).filter((gate) => gate !== undefined);
     let actor: Actor | undefined;
     health.add(role, () => {
@@ -140,7 +140,7 @@ export async function checkWorker(base: Base, roles: readonly RunnableRole[]): P
 }
 
 function openGates(parts: LookParts, roles: readonly RunnableRole[], signal: AbortSignal): Map<ServiceName, Gate> {
-  const services = new Set(roles.flatMap((role) => wiringOf(role).needs));
+  const services = new Set(roles.flatMap((role) => WIRING[role].needs));
   return new Map(
     [...services].map((service) => [service, openGate(service, () => LOOKS[service](parts), { ...parts, signal })]),
   );
@@ -150,10 +150,4 @@ function openGates(parts: LookParts, roles: readonly RunnableRole[], signal: Abo
 async function firstProblems(gates: ReadonlyMap<ServiceName, Gate>): Promise<Problem[]> {
   const firsts = await Promise.all([...gates.values()].map((gate) => gate.first));
   return firsts.flatMap((first) => (typeof first === 'string' ? [] : [...first]));
-}
-
-function wiringOf(role: RunnableRole) {
-  const wiring = WIRING[role];
-  if (!wiring) throw new Error(`no wiring for the role ${role}`);
-  return wiring;
 }

@@ -10,7 +10,7 @@ const OURS: ReadonlySet<string> = new Set([
   'LakeFileMissingError',
   'LakeQueryError',
   'PortTakenError',
-  'SourceRefusedError',
+  'SourceRefused',
   'SayError',
 ]);
 

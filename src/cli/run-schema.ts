@@ -2,7 +2,7 @@
 import { createBase } from '../app/base.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
-import { sourceSchemaSql } from '../mysql/schema.js';
+import { sourceTablesSql } from '../domain/source-tables.js';
 import type { CliContext } from './program.js';
 
 /** 0: every topic is there and right. 1: something is missing or wrong, and said. */
@@ -24,6 +24,6 @@ export async function runSchema(checkOnly: boolean, context: CliContext): Promis
 /** The tables as wardwatch.yaml names them. */
 export function printSourceSql(context: CliContext): number {
   const { config } = createBase({ envFile: context.envFile(), quiet: true });
-  context.out(sourceSchemaSql(config));
+  for (const statement of sourceTablesSql(config)) context.out(`${statement};\n`);
   return EXIT.ok;
 }

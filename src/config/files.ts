@@ -14,6 +14,8 @@ const vitals = z.strictObject({
   key: name.default(DEFAULT_VITALS.key),
   patientId: name.default(DEFAULT_VITALS.patientId),
   recordedAt: nullable(DEFAULT_VITALS.recordedAt),
+  // The server's auto_increment_increment: another than the configured one means that other servers hand out ids too.
+  step: z.number().int().min(1).max(65_535).default(1),
 });
 
 const patients = z.strictObject({

@@ -28,6 +28,8 @@ export interface Config {
   /** Name of the source in ids: WARDWATCH_SOURCE, or made from RDS_URL. Undefined where neither is there. */
   readonly source: string | undefined;
   readonly vitals: VitalsMapping;
+  /** What auto_increment_increment of the source must be. */
+  readonly idStep: number;
   readonly patients: PatientsMapping;
   readonly thresholds: ThresholdsMapping;
   /** The attributes that are read, in the order of the file. */
@@ -89,8 +91,9 @@ export function loadConfig(options: LoadOptions): Config {
   return {
     settings,
     source: settings.WARDWATCH_SOURCE ?? sourceOf(settings.RDS_URL),
+    idStep: file.source.vitals.step,
     vitals: {
-      ...file.source.vitals,
+      ...mappingOf(file.source.vitals),
       attributes: attributes.value.map(({ name, column }) => ({ name, column })),
     },
     patients: file.source.patients,
@@ -136,6 +139,10 @@ function sourceOf(rdsUrl: string | undefined): string | undefined {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '');
+}
+
+function mappingOf({ step: _step, ...names }: ConfigFile['source']['vitals']): Omit<VitalsMapping, 'attributes'> {
+  return names;
 }
 
 function importOf(file: ConfigFile, table: 'patients' | 'thresholds', given: boolean, cron: string): ImportSettings {
