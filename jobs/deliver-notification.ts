@@ -155,7 +155,7 @@ async function send(parts: DeliverParts, row: NotificationRow, context: DeliverC
     await step('deliver.settled');
     return;
   }
-  const after = afterFailure(result.failure, row, parts.random());
+  const after = afterFailure(result.failure, row, parts.random(), parts.gate.retryMs);
   if (after.closesDestination) parts.gate.close(row.destination);
   else parts.gate.open(row.destination);
   const fields = { notificationId: id, kind: row.kind, attempt, failure: result.failure, code: result.code };

@@ -7,6 +7,7 @@ export const HELD_RETRY_MS = 30_000;
 const PROBE_WAIT_MS = 1_000;
 
 export interface DestinationGate {
+  readonly retryMs: number;
   /** Milliseconds to wait; 0: go on. Where the destination refused, whoever gets 0 is the probe and must report. */
   enter(destination: string): number;
   /** It refused. */
@@ -18,6 +19,7 @@ export interface DestinationGate {
 export function createDestinationGate(clock: Clock, retryMs: number = HELD_RETRY_MS): DestinationGate {
   const closed = new Map<string, { untilMs: number }>();
   return {
+    retryMs,
     enter: (destination) => {
       const gate = closed.get(destination);
       if (!gate) return 0;

@@ -3,7 +3,6 @@ import { type Backoff, backoffMs } from '../src/domain/backoff.js';
 import type { DeliveryFact } from '../src/domain/delivery.js';
 import type { NotificationRow, Settlement } from '../src/domain/ledger.js';
 import type { FailureClass } from '../src/domain/notification.js';
-import { HELD_RETRY_MS } from './destination-gate.js';
 
 const RETRY: Backoff = { firstMs: 500, mostMs: 30_000 };
 const THROTTLED: Backoff = { firstMs: 2_000, mostMs: 30_000 };
@@ -19,11 +18,12 @@ export interface Outcome {
   readonly serious: boolean;
 }
 
-/** `random` in [0, 1) is for the jitter. */
+/** `random` in [0, 1) is for the jitter; `heldRetryMs` is how often a refusing destination is tried again. */
 export function afterFailure(
   failure: FailureClass,
   row: Pick<NotificationRow, 'failures' | 'possibleRepeat' | 'safe'>,
   random: number,
+  heldRetryMs: number,
 ): Outcome {
   const base = { closesDestination: false, serious: false };
   const fact = (state: 'failed' | 'unknown' | 'held' | 'dead', possibleRepeat = row.possibleRepeat): DeliveryFact => ({
@@ -55,7 +55,7 @@ export function afterFailure(
     case 'configuration':
       return {
         fact: fact('held'),
-        settlement: { state: 'HELD', reason: failure, dueInMs: HELD_RETRY_MS, countFailure: true },
+        settlement: { state: 'HELD', reason: failure, dueInMs: heldRetryMs, countFailure: true },
         closesDestination: true,
         serious: true,
       };

@@ -4,7 +4,7 @@
 const GUARD = `
 local epoch = redis.call('GET', KEYS[1])
 if epoch ~= ARGV[1] or not string.find(redis.call('INFO', 'server'), 'run_id:' .. string.match(epoch, '^%w+'), 1, true) then
-  return redis.error_reply('LEDGERLOST')
+  return redis.error_reply('LEDGERLOST not the epoch of the caller')
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -53,7 +53,7 @@ return epoch`,
   renewRebuild: {
     keys: 2,
     lua: `${GUARD}
-if redis.call('GET', KEYS[2]) ~= ARGV[2] then return redis.error_reply('LEDGERLOST') end
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return redis.error_reply('LEDGERLOST not the epoch of the caller') end
 return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
   },
   /** KEYS epoch, lock; ARGV epoch while rebuilding, epoch when ready */

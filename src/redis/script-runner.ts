@@ -34,8 +34,11 @@ export function createScriptRunner(redis: Redis): RunScript {
   };
 }
 
+/** ioredis hangs the command with its arguments on the error: an event has no business in whatever holds the error. */
 function meaning(error: unknown): unknown {
-  return isReply(error, 'LEDGERLOST') ? new LedgerLostError('the ledger has to be rebuilt') : error;
+  if (isReply(error, 'LEDGERLOST')) return new LedgerLostError('the ledger has to be rebuilt');
+  if (error instanceof Error) delete (error as Error & { command?: unknown }).command;
+  return error;
 }
 
 function isReply(error: unknown, code: string): boolean {

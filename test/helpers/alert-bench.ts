@@ -34,7 +34,7 @@ export interface AlertBench {
   stop(actor: Actor): Promise<void>;
   write(...events: readonly (EpisodeEvent | string)[]): Promise<void>;
   /** All of alert-deliveries. */
-  deliveries(): Promise<DeliveryRecord[]>;
+  deliveries(): Promise<readonly DeliveryRecord[]>;
   /** Resolves when the condition holds; throws, with the log's tail, after the bound. */
   until(what: string, holds: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>;
   /** Resolves when dispatch's group offsets stand at the ends of doctors-queue. */
@@ -60,6 +60,9 @@ export async function startAlertBench(options: { readonly redisUrl?: string } = 
   const topics = [`${kafkaPrefix}doctors-queue`, `${kafkaPrefix}alert-deliveries`];
   await kafka.admin.createTopics(topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })));
   const producer = await kafka.plainProducer();
+  const reader = await kafka.partitionReader();
+  const all: DeliveryRecord[] = [];
+  const read = new Map(Array.from({ length: PARTITIONS }, (_, partition) => [partition, 0]));
   const running = new Map<Actor, () => Promise<void>>();
   const base = { kafka, kafkaPrefix, redis, redisPrefix, queues, clock, log, metrics, onStep: () => undefined };
 
@@ -128,11 +131,15 @@ export async function startAlertBench(options: { readonly redisUrl?: string } = 
       );
     },
     deliveries: async () => {
-      const reader = await kafka.partitionReader();
-      const all: DeliveryRecord[] = [];
-      for (let partition = 0; partition < PARTITIONS; partition += 1)
-        await reader.read(topics[1] ?? '', partition, {}, (record) => all.push(decodeDelivery(record.value)));
-      await reader.close();
+      for (const [partition, from] of read)
+        read.set(
+          partition,
+          (
+            await reader.read(topics[1] ?? '', partition, { from }, (record) => {
+              all.push(decodeDelivery(record.value));
+            })
+          ).next,
+        );
       return all;
     },
     dispatched: () =>

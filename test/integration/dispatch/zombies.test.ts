@@ -1,0 +1,256 @@
+// Two replicas at one notification, the first asleep at some step while the second takes over: on a real ledger, step by step.
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type DeliverParts, deliverNotification } from '../../../jobs/deliver-notification.js';
+import { createDestinationGate } from '../../../jobs/destination-gate.js';
+import { RunLater } from '../../../queues/worker.js';
+import { decide, fold } from '../../../src/domain/decision.js';
+import { deliveryRecord, foldDelivery, NO_HISTORY, subjectOf } from '../../../src/domain/delivery.js';
+import type { DeliveryRecord } from '../../../src/domain/events.js';
+import { type Ledger, type LedgerEpoch, LedgerLostError, TOO_OLD } from '../../../src/domain/ledger.js';
+import { NO_EPISODE, type OutgoingMessage } from '../../../src/domain/notification.js';
+import type { Step } from '../../../src/domain/steps.js';
+import type { DeliveryLog } from '../../../src/kafka/delivery-log.js';
+import { connectRedis, redisReady } from '../../../src/redis/connections.js';
+import { createLedger } from '../../../src/redis/ledger.js';
+import { systemClock } from '../../../src/telemetry/clock.js';
+import { TOPIC_ARN } from '../../helpers/alert-bench.js';
+import { episodeEvent } from '../../helpers/alert-events.js';
+import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
+import { testStack, uniqueName } from '../../helpers/stack.js';
+
+const LEASE_MS = 300;
+const RULES = { destinations: [TOPIC_ARN], alertMaxAgeMs: 900_000 };
+
+describe('a ledger in Redis', () => {
+  const prefix = `{${uniqueName('ledger')}}`;
+  const log = recordingLogger();
+  let redis: Redis;
+  let ledger: Ledger & LedgerEpoch;
+  let sent: OutgoingMessage[];
+  let records: DeliveryRecord[];
+  /** How often the next appends fail. */
+  let failing = 0;
+  const deliveries: DeliveryLog = {
+    append: async (more) => {
+      if (failing > 0) {
+        failing -= 1;
+        throw new Error('Kafka is away');
+      }
+      const places = more.map((_, i) => ({ partition: 0, offset: records.length + i }));
+      records.push(...more);
+      return places;
+    },
+    history: async (id, _partition, from) =>
+      records.slice(from).reduce((h, one) => (one.notificationId === id ? foldDelivery(h, one) : h), NO_HISTORY),
+    close: async () => undefined,
+  };
+  const states = () => records.map(({ state, reason }) => (state === reason ? state : `${state}:${reason}`));
+
+  const parts = (more: Partial<DeliverParts> = {}): DeliverParts => ({
+    ledger,
+    deliveries,
+    publisher: {
+      timeoutMs: 100,
+      publish: async (message) => {
+        sent.push(message);
+        return { ok: true, messageId: `m${sent.length}` };
+      },
+      close: () => undefined,
+    },
+    gate: createDestinationGate(systemClock),
+    timeZone: 'UTC',
+    leaseMs: LEASE_MS,
+    clock: systemClock,
+    log,
+    metrics: recordingMetrics(),
+    onStep: () => undefined,
+    newToken: () => randomBytes(8).toString('hex'),
+    random: () => 0,
+    ...more,
+  });
+
+  /** Runs the job until it is settled, as the worker does. */
+  const drive = async (p: DeliverParts, id: string, signal = new AbortController().signal) => {
+    for (let turn = 0; turn < 20; turn += 1) {
+      try {
+        return await deliverNotification(p, id, { signal, moved: () => undefined });
+      } catch (error) {
+        if (!(error instanceof RunLater)) throw error;
+        await systemClock.sleep(Math.min(error.delayMs, LEASE_MS));
+      }
+    }
+    throw new Error('not settled in 20 turns');
+  };
+
+  /** A raised event, folded, decided and in the ledger. */
+  const pending = async (): Promise<string> => {
+    sent = [];
+    records = [];
+    const event = episodeEvent({ patientId: uniqueName('p'), atMs: systemClock.nowMs() });
+    const decision = decide(event, NO_EPISODE, RULES, systemClock.nowMs());
+    const [one] = decision.send;
+    if (!one) throw new Error('nothing to send');
+    await ledger.fold({ event, offset: 0, view: NO_EPISODE, decision, next: fold(NO_EPISODE, decision, 0) });
+    records.push(deliveryRecord(subjectOf(event, one), { state: 'decided', reason: 'routed' }, event.at));
+    await ledger.open({ ...subjectOf(event, one), after: [], logPartition: 0, logOffset: 0 });
+    return one.notificationId;
+  };
+
+  beforeAll(async () => {
+    redis = connectRedis({ url: testStack().redisUrl }, 'command', log);
+    await redisReady(redis);
+    ledger = createLedger(redis, prefix);
+    expect(await ledger.attach()).toBe('lost');
+    await (await ledger.rebuild())?.finish();
+    expect(await ledger.attach()).toBe('ready');
+  });
+  afterAll(async () => {
+    const keys = (await redis.keys('*')).filter((key) => key.startsWith(prefix));
+    if (keys.length > 0) await redis.del(...keys);
+    redis.disconnect();
+  });
+
+  test.each<[Step, readonly boolean[]]>([
+    ['deliver.claimed', [false]],
+    ['deliver.attempt-recorded', [true]],
+    ['deliver.published', [false, true]],
+    ['deliver.outcome-recorded', [false]],
+    ['deliver.settled', [false]],
+  ])(
+    'asleep at %s: the second replica finishes, the first one wakes up and sends nothing more',
+    async (at, labelled) => {
+      const id = await pending();
+      let wake: () => void = () => undefined;
+      const asleep = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      let reached: () => void = () => undefined;
+      const there = new Promise<void>((resolve) => {
+        reached = resolve;
+      });
+      const first = drive(
+        parts({
+          onStep: async (step) => {
+            if (step !== at) return;
+            reached();
+            await asleep;
+          },
+        }),
+        id,
+      );
+      await there;
+      await drive(parts(), id);
+      wake();
+      await first;
+      expect(sent.map(({ body }) => body.includes('POSSIBLE REPEAT'))).toEqual(labelled);
+      expect((await ledger.read(id))?.state).toBe('SENT');
+    },
+  );
+
+  test('a claim that comes back late from Kafka does not publish on a lease that is nearly over', async () => {
+    const id = await pending();
+    let slow = true;
+    const late: DeliveryLog = {
+      ...deliveries,
+      append: async (more) => {
+        if (slow && more[0]?.state === 'attempt') {
+          slow = false;
+          await systemClock.sleep(LEASE_MS - 50);
+        }
+        return deliveries.append(more);
+      },
+    };
+    await drive(parts({ deliveries: late }), id);
+    expect(states()).toEqual([
+      'decided:routed',
+      'attempt:sending',
+      'failed:lease-too-short',
+      'attempt:sending',
+      'accepted',
+    ]);
+    expect(sent.map(({ body }) => body.includes('POSSIBLE REPEAT'))).toEqual([false]);
+  });
+
+  test('Kafka away before the attempt: nothing is sent; away after publishing: the outcome is kept until it stands', async () => {
+    const id = await pending();
+    failing = 1;
+    await drive(parts(), id);
+    expect(sent).toHaveLength(1);
+    const second = await pending();
+    const onStep = (step: Step) => {
+      if (step === 'deliver.published') failing = 2;
+    };
+    await drive(parts({ onStep }), second);
+    expect(sent).toHaveLength(1);
+    expect(states()).toEqual(['decided:routed', 'attempt:sending', 'accepted']);
+  });
+
+  test('many replicas at one notification: one e-mail', async () => {
+    const id = await pending();
+    await Promise.all(Array.from({ length: 12 }, () => drive(parts(), id)));
+    expect(sent).toHaveLength(1);
+  });
+
+  test('no row: nothing is sent, and it is said', async () => {
+    sent = [];
+    await drive(parts(), 'a'.repeat(26));
+    expect(sent).toEqual([]);
+    expect(log.lines.some(({ event }) => event === 'deliver.no-row')).toBe(true);
+  });
+
+  test('a fold is repeated with its first decision, refused below the last one, and conflicts on another version', async () => {
+    const patientId = uniqueName('p');
+    const raised = episodeEvent({ patientId, atMs: systemClock.nowMs() });
+    const late = episodeEvent({ patientId, atMs: systemClock.nowMs(), kind: 'worsened', index: 1 });
+    const first = decide(raised, NO_EPISODE, RULES, systemClock.nowMs());
+    const input = { event: raised, offset: 5, view: NO_EPISODE, decision: first, next: fold(NO_EPISODE, first, 5) };
+    expect(await ledger.fold(input)).toEqual({ outcome: 'folded', decision: first });
+    const other = { ...first, reason: 'historic' as const, send: [] };
+    expect(await ledger.fold({ ...input, offset: 9, decision: other })).toEqual({ outcome: 'stored', decision: first });
+    expect(await ledger.fold({ ...input, event: late, offset: 5 })).toEqual({ outcome: 'below' });
+    expect(await ledger.fold({ ...input, event: late, offset: 6 })).toEqual({ outcome: 'conflict' });
+    const { view } = await ledger.view(raised.episodeId, late.eventId);
+    expect(view).toEqual({
+      version: 1,
+      offset: 5,
+      told: first.send.map(({ destination, notificationId }) => ({ destination, notificationId })),
+    });
+  });
+
+  test('another rebuild: the old epoch writes nothing any more, the old rebuilder neither', async () => {
+    const id = await pending();
+    const old = createLedger(redis, prefix);
+    await old.attach();
+    const zombie = await ledger.rebuild();
+    expect(await ledger.rebuild()).toBeUndefined();
+    await expect(old.claim(id, 't', 1_000)).rejects.toThrow(LedgerLostError);
+    await redis.del(`${prefix}:epoch:lock`);
+    const next = await ledger.rebuild();
+    await expect(zombie?.finish()).rejects.toThrow(LedgerLostError);
+    await next?.restore(
+      {
+        ...{
+          notificationId: id,
+          trigger: 't',
+          eventId: 'e',
+          episodeId: 'e',
+          kind: 'raised',
+          n: 0,
+          destination: TOPIC_ARN,
+        },
+        ...{ after: [], logPartition: 0, logOffset: 0, state: 'HELD', attempt: 0, possibleRepeat: false },
+        ...{ reason: TOO_OLD, driven: false },
+      },
+      LEASE_MS,
+    );
+    expect(await ledger.attach()).toBe('rebuilding');
+    await next?.finish();
+    expect(await ledger.attach()).toBe('ready');
+    // Too old to be sent without a person: left alone by everybody.
+    await drive(parts(), id);
+    expect(sent).toEqual([]);
+    expect((await ledger.overdue(1_000)).map(({ notificationId }) => notificationId)).not.toContain(id);
+  });
+});
