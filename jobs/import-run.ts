@@ -1,5 +1,6 @@
 // One import: read, refuse what is broken, stage and record in the lake, load into Redis, switch, tell (data-path.md 6). Every step can be repeated.
 import {
+  contentOfAppended,
   contentOfPatients,
   contentOfPatientsFile,
   contentOfThresholds,
@@ -51,6 +52,11 @@ export interface ImportResult {
   /** Why it was refused; for people, without patient data. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
+}
+
+interface Read extends ImportContent {
+  /** Mode append: where the next import goes on. Recorded with the version, so an import that changes nothing is repeated. */
+  readonly position: string | null;
 }
 
 const NOTHING: ImportResult = {
@@ -116,9 +122,9 @@ async function importLocked(
 ): Promise<ImportResult> {
   const { lake, onStep, log, metrics, clock } = parts;
   const before = await lake.newest(table);
-  let content: ImportContent | undefined;
+  let content: Read | undefined;
   try {
-    content = await read(table, parts, request);
+    content = await read(table, parts, request, before);
   } catch (error) {
     // Limits of yesterday are better than none: what the lake has comes back while the source is away.
     await restoreIfLost(table, parts, before, lock);
@@ -143,7 +149,8 @@ async function importLocked(
     const found = diffEntries(table, before ? await lake.read(table) : [], content.entries);
     Object.assign(diff, { added: found.added, changed: found.changed, deleted: found.deleted.length });
     const importedAt = importedAtAfter(before, microsOfMs(request.tickMs ?? clock.nowMs()));
-    await lake.commit(table, { ...info, importedAt, source, position: null }, content.entries, found.deleted, onStep);
+    const version = { ...info, importedAt, source, position: content.position };
+    await lake.commit(table, version, content.entries, found.deleted, onStep);
     for (const [change, n] of Object.entries(diff)) metrics.count('import_rows_total', { table, change }, n);
   }
   await load(table, parts, content.entries, source, lock);
@@ -157,17 +164,27 @@ async function importLocked(
   };
 }
 
-/** Undefined: there is nothing to read, the deployment has no such table. */
+/** What the new version holds. Undefined: there is nothing to read, the deployment has no such table. */
 async function read(
   table: ImportTable,
-  { source, thresholdOptions }: ImportParts,
+  parts: ImportParts,
   { file }: ImportRequest,
-): Promise<ImportContent | undefined> {
-  if (table === 'patients')
-    return file ? contentOfPatientsFile(file.bytes) : contentOfPatients(await source.patients());
-  if (file) return contentOfThresholdsFile(file.bytes, thresholdOptions);
+  before: ImportedVersion | undefined,
+): Promise<Read | undefined> {
+  const { source, thresholdOptions } = parts;
+  if (file) {
+    const content =
+      table === 'patients' ? contentOfPatientsFile(file.bytes) : contentOfThresholdsFile(file.bytes, thresholdOptions);
+    return { ...content, position: null };
+  }
+  const appended = await source.appended(table, before?.position ?? null);
+  if (appended) {
+    const known = appended.anew ? [] : await parts.lake.read(table);
+    return { ...contentOfAppended(table, known, appended, thresholdOptions), position: appended.position };
+  }
+  if (table === 'patients') return { ...contentOfPatients(await source.patients()), position: null };
   const limits = await source.thresholds();
-  return limits && contentOfThresholds(limits, thresholdOptions);
+  return limits && { ...contentOfThresholds(limits, thresholdOptions), position: null };
 }
 
 /** A hospital that loads its table by emptying it first must not make strangers of all its patients. */

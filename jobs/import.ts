@@ -6,6 +6,7 @@ import type { JobData } from '../queues/table.js';
 import { createQueueWorker, RunLater } from '../queues/worker.js';
 import { IMPORT_TABLES, type ImportTable } from '../src/domain/import-settings.js';
 import { MysqlError } from '../src/mysql/pool.js';
+import { SourceRefused } from '../src/mysql/refusal.js';
 import type { Actor } from './actor.js';
 import { type ImportParts, runImport } from './import-run.js';
 
@@ -87,10 +88,11 @@ export function createImportActor(parts: ImportActorParts): Actor {
     const n = (failures.get(table) ?? 0) + 1;
     failures.set(table, n);
     metrics.count('import_runs_total', { table, outcome: 'failed' });
-    const source = error instanceof MysqlError;
-    const delayMs = source && error.answered ? REFUSED_RETRY_MS : Math.min(RETRY_MIN_MS * 2 ** (n - 1), RETRY_MAX_MS);
-    troubles.set(table, source ? `RDS: ${error.code}` : error instanceof Error ? error.name : 'unknown');
-    log.error('import.failed', { table, failures: n, retryInMs: delayMs }, error);
+    const forPerson = error instanceof SourceRefused || (error instanceof MysqlError && error.answered);
+    const delayMs = forPerson ? REFUSED_RETRY_MS : Math.min(RETRY_MIN_MS * 2 ** (n - 1), RETRY_MAX_MS);
+    const trouble = troubleOf(error);
+    troubles.set(table, trouble);
+    log.error('import.failed', { table, failures: n, retryInMs: delayMs, trouble }, error);
     // Twice its delay: a job that is lost with a part of Redis must not silence the others for long.
     await store.recordRetry(table, tickMs, 2 * delayMs).catch(() => undefined);
     return new RunLater(delayMs);
@@ -173,4 +175,11 @@ export function createImportActor(parts: ImportActorParts): Actor {
       return { ready: seen, live: !stuck, reasons };
     },
   };
+}
+
+/** For people, without data: only our own messages are quoted. */
+function troubleOf(error: unknown): string {
+  if (error instanceof MysqlError) return `RDS: ${error.code}`;
+  if (error instanceof SourceRefused) return error.message;
+  return error instanceof Error ? error.name : 'unknown';
 }

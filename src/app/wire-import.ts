@@ -3,6 +3,7 @@ import type { Actor } from '../../jobs/actor.js';
 import { createImportActor } from '../../jobs/import.js';
 import type { ImportParts } from '../../jobs/import-run.js';
 import { knownAttributes } from '../domain/attributes.js';
+import type { ImportMode } from '../domain/import-settings.js';
 import { createReferenceLake } from '../lake/reference-tables.js';
 import { createTableSource } from '../mysql/table-source.js';
 import { createLookupStore } from '../redis/lookup-store.js';
@@ -15,7 +16,19 @@ const NEVER = 'off';
 
 export function importParts({ config, connections, deployment, clock, log, metrics }: LookParts): ImportParts {
   return {
-    source: createTableSource(connections.rds(), { patients: config.patients, thresholds: config.thresholds }),
+    source: createTableSource(connections.rds(), {
+      patients: config.patients,
+      thresholds: config.thresholds,
+      append: {
+        checkColumns: {
+          patients: checkColumn(config.imports.patients),
+          thresholds: checkColumn(config.imports.thresholds),
+        },
+        newNonce: newToken,
+        clock,
+        log,
+      },
+    }),
     lake: createReferenceLake({ store: connections.lake(), source: deployment.source, newToken, log }),
     store: createLookupStore(connections.redis(), config.settings.REDIS_PREFIX),
     thresholdOptions: {
@@ -28,6 +41,10 @@ export function importParts({ config, connections, deployment, clock, log, metri
     log,
     metrics,
   };
+}
+
+function checkColumn({ mode, checkColumn }: ImportMode): string | null {
+  return mode === 'append' ? checkColumn : null;
 }
 
 export function wireImport(parts: LookParts): Actor {

@@ -1,8 +1,9 @@
 // What an import has read, from RDS or from a file, ready to become a version, or the reasons why it must not.
 import { CsvError, type CsvRecord, parseCsv } from './csv.js';
-import type { PatientSnapshot, ThresholdSnapshot } from './import-source.js';
+import type { ImportTable } from './import-settings.js';
+import type { Appended, PatientSnapshot, ThresholdSnapshot } from './import-source.js';
 import { thresholdOfRow } from './import-threshold-row.js';
-import { type Entry, entriesOfThresholds, entryOfPatient } from './import-version.js';
+import { type Entry, entriesOfThresholds, entryOfPatient, thresholdOfEntry } from './import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, type PatientsMapping, type ThresholdsMapping } from './mapping.js';
 import type { Patient } from './patient.js';
 import { ageOfCell, patientOfRow } from './patient-row.js';
@@ -46,6 +47,22 @@ export function contentOfThresholds(snapshot: ThresholdSnapshot, options: Thresh
     problems: snapshot.problems.length > 0 ? snapshot.problems : fatal,
     warnings: found.filter((problem) => !problem.fatal).map((problem) => problem.text),
   };
+}
+
+/** What is known already, with what was added to it. */
+export function contentOfAppended(
+  table: ImportTable,
+  known: readonly Entry[],
+  appended: Appended,
+  options: ThresholdCheckOptions,
+): ImportContent {
+  if (table === 'thresholds') {
+    const { rows, problems } = appended.limits;
+    return contentOfThresholds({ rows: [...known.map(thresholdOfEntry), ...rows], problems }, options);
+  }
+  const entries = new Map(known.map((entry) => [entry.key, entry]));
+  for (const patient of appended.patients) entries.set(patient.id, entryOfPatient(patient));
+  return { entries: sorted([...entries.values()]), problems: [], warnings: [] };
 }
 
 /** Strict: a file is made for this purpose, so what RDS is forgiven (repeated ids, ages that are none) is a mistake in it. */

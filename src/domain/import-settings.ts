@@ -5,12 +5,14 @@ export type ImportTable = (typeof IMPORT_TABLES)[number];
 
 /**
  * `full` reads the whole table each time and finds changes and deletions by row hash: right for any table.
- * `append` reads only rows above the last value of `checkColumn`, an ascending integer (Sqoop's --check-column): for
- * tables that are only ever added to; changes and deletions in place are not seen.
+ * `append` reads only rows above the last value of `checkColumn`, an ascending unique integer (Sqoop's --check-column):
+ * for tables that are only ever added to. Changes and deletions in place are not seen; of several rows of one patient the
+ * one with the greatest value counts.
  */
-export type ImportMode = { readonly mode: 'full' } | { readonly mode: 'append'; readonly checkColumn: string };
-
-export const DEFAULT_IMPORT_MODE: ImportMode = { mode: 'full' };
+export interface ImportMode {
+  readonly mode: 'full' | 'append';
+  readonly checkColumn: string | null;
+}
 
 /** How an import ended: a closed set, also the metric label. */
 export type ImportOutcome =

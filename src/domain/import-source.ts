@@ -1,4 +1,5 @@
 // What imports and the lookup ask of the hospital's reference tables.
+import type { ImportTable } from './import-settings.js';
 import type { Patient } from './patient.js';
 import type { ThresholdRow } from './threshold.js';
 
@@ -18,6 +19,16 @@ export interface ThresholdSnapshot {
   readonly problems: readonly string[];
 }
 
+/** What was added to a table since a position; of one patient the newest row. */
+export interface Appended {
+  /** The whole table: what was known before does not count any more. */
+  readonly anew: boolean;
+  readonly patients: readonly Patient[];
+  readonly limits: ThresholdSnapshot;
+  /** For the next time, to be recorded together with the rows. */
+  readonly position: string;
+}
+
 export interface TableSource {
   /** The names for logs: `rds:<table>`; null where a deployment has no table of limits. */
   readonly names: { readonly patients: string; readonly thresholds: string | null };
@@ -25,6 +36,8 @@ export interface TableSource {
   patients(): Promise<PatientSnapshot>;
   /** Undefined where a deployment has no table of limits: they come from a file. */
   thresholds(): Promise<ThresholdSnapshot | undefined>;
+  /** Undefined for a table in mode full. Repeatable from the same position. */
+  appended(table: ImportTable, position: string | null): Promise<Appended | undefined>;
   /** Single patients; ids that are nowhere are left out. */
   patientsById(ids: readonly string[]): Promise<readonly Patient[]>;
 }

@@ -1,23 +1,28 @@
 // The hospital's reference tables: whole ones in one consistent snapshot, page by page, and single patients (data-path.md 5 and 6).
-import type { PatientSnapshot, TableSource, ThresholdSnapshot } from '../domain/import-source.js';
+import type { ImportTable } from '../domain/import-settings.js';
+import type { Appended, PatientSnapshot, TableSource, ThresholdSnapshot } from '../domain/import-source.js';
 import { thresholdColumns, thresholdOfRow } from '../domain/import-threshold-row.js';
 import { entryOfPatient } from '../domain/import-version.js';
 import type { PatientsMapping, ThresholdsMapping } from '../domain/mapping.js';
 import type { Patient } from '../domain/patient.js';
 import { patientColumns, patientOfRow, textOfCell } from '../domain/patient-row.js';
 import type { ThresholdRow } from '../domain/threshold.js';
+import { type AppendParts, readAppended } from './append-source.js';
 import type { MysqlPool, MysqlRow, MysqlSession } from './pool.js';
 
 const PAGE_ROWS = 10_000;
 /** One page may sort the whole table where its id has no index. */
 const PAGE_TIMEOUT_MS = 120_000;
 const READ_THROUGH_TIMEOUT_MS = 5_000;
+const IDS_AT_ONCE = 1_000;
 /** A table of limits has tens of rows; this many are a mistake in the mapping. */
 const MAX_THRESHOLD_ROWS = 100_000;
 
 export interface TableSourceOptions {
   readonly patients: PatientsMapping;
   readonly thresholds: ThresholdsMapping;
+  /** Tables that are imported in mode append, with their check columns. */
+  readonly append?: AppendParts & { readonly checkColumns: Readonly<Record<ImportTable, string | null>> };
   /** Rows of one page. */
   readonly pageRows?: number;
 }
@@ -37,6 +42,17 @@ export function createTableSource(
         await pool.query(`SELECT ?? FROM ?? LIMIT ?`, [thresholdColumns(limits), limits.table, MAX_THRESHOLD_ROWS]),
         limits,
       );
+    },
+    appended: async (table, position) => {
+      const { append } = options;
+      const check = append?.checkColumns[table] ?? null;
+      if (!append || check === null) return undefined;
+      if (table === 'patients')
+        return pool.withConnection((session) => patientsAdded(session, people, check, position, append));
+      if (limits.table === null) return undefined;
+      const at = { table: limits.table, check, columns: thresholdColumns(limits) };
+      const { rows, ...rest } = await pool.withConnection((session) => readAppended(session, at, position, append));
+      return { ...rest, patients: [], limits: readThresholds(rows, limits) };
     },
     patientsById: async (ids) => {
       if (ids.length === 0) return [];
@@ -111,6 +127,33 @@ async function readPatients(
   }
   const withoutId = Number(count?.nobody ?? 0);
   return { patients: [...found.values()], duplicates: Number(count?.total ?? 0) - withoutId - found.size, withoutId };
+}
+
+async function patientsAdded(
+  session: MysqlSession,
+  mapping: PatientsMapping,
+  check: string,
+  position: string | null,
+  append: AppendParts,
+): Promise<Appended> {
+  const columns = patientColumns(mapping);
+  const { rows, ...rest } = await readAppended(session, { table: mapping.table, check, columns }, position, append);
+  const newest = new Map<string, Patient>();
+  const take = (found: readonly MysqlRow[]) => {
+    for (const patient of found.map((row) => patientOfRow(mapping, row))) if (patient) newest.set(patient.id, patient);
+  };
+  take(rows);
+  // A row that committed late may be older than one that an earlier import has brought.
+  const ids = rest.anew ? [] : [...newest.keys()];
+  for (let i = 0; i < ids.length; i += IDS_AT_ONCE)
+    take(
+      await session.query(
+        'SELECT ?? FROM ?? WHERE ?? IN (?) ORDER BY ??',
+        [columns, mapping.table, mapping.id, ids.slice(i, i + IDS_AT_ONCE), check],
+        PAGE_TIMEOUT_MS,
+      ),
+    );
+  return { ...rest, patients: [...newest.values()], limits: { rows: [], problems: [] } };
 }
 
 /** Of several rows with one id the greatest content wins: arbitrary, but always the same one. True if the patient is new or another. */
