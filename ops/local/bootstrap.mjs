@@ -3,14 +3,15 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { build, dependenciesAreStale, distIsStale, installDependencies } from './checkout.mjs';
+import { build, dependenciesAreStale, distIsStale, installDependencies, NpmError } from './checkout.mjs';
 import { dockerAnswers } from './docker-stack.mjs';
 import { ownServices, UnsafeSettingError } from './environment.mjs';
 import { fetchKafkaJars } from './kafka-jars.mjs';
-import { kafkaLibs, lookAround } from './machine.mjs';
+import { InterruptedError, kafkaLibs, lookAround } from './machine.mjs';
 
 const NODE_AT_LEAST = [20, 19];
 const EXIT_NOT_PREPARED = 2;
+const EXIT_INTERRUPTED = 130;
 const MS_PER_S = 1_000;
 
 /** Something that only the user can mend. The message says what and how. */
@@ -65,12 +66,13 @@ function checkNode() {
  * @param {(what: string, work: () => unknown) => Promise<void>} phase
  */
 async function prepareMachine(stack, forTests, phase) {
-  if (stack === 'docker') {
-    if (dockerAnswers()) return;
+  if (stack === 'docker' && !dockerAnswers()) {
     throw new NotPreparedError(
       '--stack docker: no Docker engine with Compose 2 answers. Start Docker, or use --stack native.',
     );
   }
+  // Tests also start private services, and these run natively whatever the stack is.
+  if (stack === 'docker' && !forTests) return;
   const { missing } = lookAround({ forTests });
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(({ debian }) => debian))];
@@ -79,14 +81,14 @@ async function prepareMachine(stack, forTests, phase) {
       await phase(`installing from Debian: ${packages.join(' ')} (no system service is started)`, () =>
         aptInstall(packages),
       );
-    } else if (stack !== 'native' && dockerAnswers()) {
+    } else if (!forTests && stack !== 'native' && dockerAnswers()) {
       return;
     } else {
-      throw new NotPreparedError(notPrepared(missing, debian ? packages : []));
+      throw new NotPreparedError(notPrepared(missing, debian ? packages : [], !forTests));
     }
   }
   const still = lookAround({ forTests });
-  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, []));
+  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, [], !forTests));
   const mvn = still.found.mvn;
   if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchKafkaJars(mvn));
 }
@@ -94,9 +96,10 @@ async function prepareMachine(stack, forTests, phase) {
 /**
  * @param {readonly import('./machine.mjs').Requirement[]} missing
  * @param {readonly string[]} packages of Debian; empty where they are not the answer
+ * @param {boolean} orDocker would Docker do instead?
  */
-export function notPrepared(missing, packages) {
-  const lines = ['This machine lacks what the private stack needs:', ...missing.map(({ range }) => `  - ${range}`)];
+export function notPrepared(missing, packages, orDocker) {
+  const lines = ['This machine lacks what is needed:', ...missing.map(({ range }) => `  - ${range}`)];
   if (packages.length > 0) {
     lines.push(
       'Install it with (no system service is started):',
@@ -105,7 +108,7 @@ export function notPrepared(missing, packages) {
   } else {
     lines.push('Install these so that they are found on the PATH and `--version` works.');
   }
-  lines.push('Or start Docker with Compose 2: the whole stack then runs there (--stack docker).');
+  if (orDocker) lines.push('Or start Docker with Compose 2: the whole stack then runs there (--stack docker).');
   return lines.join('\n');
 }
 
@@ -139,9 +142,11 @@ export function stackOption(words) {
  * @param {unknown} error
  */
 export function exitWithMessage(error) {
-  const plain = error instanceof NotPreparedError || error instanceof UnsafeSettingError;
-  console.error(plain ? error.message : error);
-  process.exitCode = plain ? EXIT_NOT_PREPARED : 1;
+  const unprepared = error instanceof NotPreparedError || error instanceof UnsafeSettingError;
+  const interrupted = error instanceof InterruptedError;
+  console.error(unprepared || interrupted || error instanceof NpmError ? error.message : error);
+  if (interrupted) process.exitCode = EXIT_INTERRUPTED;
+  else process.exitCode = unprepared ? EXIT_NOT_PREPARED : 1;
 }
 
 if (process.argv[1] && import.meta.filename === process.argv[1]) {

@@ -10,6 +10,12 @@ const SOURCES = ['src', 'queues', 'jobs', 'tsconfig.json', 'tsconfig.build.json'
 const DIST = join(ROOT, 'dist');
 const STAMP = '.built-from';
 
+/** npm said no. Its own words are the message. */
+export class NpmError extends Error {
+  /** @override */
+  name = 'NpmError';
+}
+
 /** True where node_modules lacks, or has in another version, what the lock names for every platform. */
 export function dependenciesAreStale() {
   const installedLock = join(ROOT, 'node_modules/.package-lock.json');
@@ -80,7 +86,7 @@ function filesOf(path) {
 
 /**
  * @param {readonly string[]} args
- * @throws {Error} with npm's own words
+ * @throws {NpmError}
  */
 function npm(args) {
   // The npm that runs us, where there is one: a PATH may hold another.
@@ -88,5 +94,5 @@ function npm(args) {
   const [file = 'npm', ...before] = own;
   const { status, stdout, stderr, error } = spawnSync(file, [...before, ...args], { cwd: ROOT, encoding: 'utf8' });
   if (error) throw error;
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} failed:\n${stdout}${stderr}`);
+  if (status !== 0) throw new NpmError(`npm ${args.join(' ')} failed:\n${stdout}${stderr}`);
 }

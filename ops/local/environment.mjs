@@ -40,6 +40,8 @@ const LOCAL_AWS = {
   AWS_EC2_METADATA_DISABLED: 'true',
   AWS_CONFIG_FILE: '/dev/null',
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  // Said once to whoever chooses a version of Node, not in each run.
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
 };
 
 const STACK_SETTINGS = /** @type {const} */ ({

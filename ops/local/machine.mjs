@@ -96,34 +96,41 @@ export const REQUIREMENTS = [
   },
 ];
 
-/**
- * @typedef {object} Programs Absolute paths.
- * @property {string} mariadbd
- * @property {string} installDb
- * @property {string} redis
- * @property {string} java
- * @property {string} kafkaLibs folder of Kafka's jars; it may still have to be filled
- * @property {string | undefined} mvn
- */
+/** Ctrl-C reached a program that we were looking at, and not yet us. */
+export class InterruptedError extends Error {
+  /** @override */
+  name = 'InterruptedError';
+}
 
 /**
- * @param {{ readonly forTests?: boolean, readonly env?: Readonly<Record<string, string | undefined>> }} [options]
- *   forTests: also what only the tests need
- * @returns {{ readonly found: Readonly<Record<string, string>>, readonly missing: readonly Requirement[] }}
- *   `missing` leaves Maven out where Kafka's jars are there already
+ * @typedef {object} Found
+ * @property {Readonly<Record<string, string>>} found absolute paths by key
+ * @property {readonly Requirement[]} missing without Maven where Kafka's jars are there already
  */
-export function lookAround({ forTests = false, env = process.env } = {}) {
+
+/** @type {{ readonly forTests: boolean, readonly all: Found } | undefined} a machine that has all keeps it while we run */
+let complete;
+
+/**
+ * @param {{ readonly forTests?: boolean }} [options] forTests: also what only the tests need
+ * @returns {Found}
+ * @throws {InterruptedError}
+ */
+export function lookAround({ forTests = false } = {}) {
+  if (complete && (complete.forTests || !forTests)) return complete.all;
   /** @type {Record<string, string>} */
   const found = {};
   const missing = [];
   for (const requirement of REQUIREMENTS) {
-    if (requirement.key === 'mvn' && kafkaLibs(env).ready) continue;
+    if (requirement.key === 'mvn' && kafkaLibs().ready) continue;
     if (requirement.forTests && !forTests) continue;
-    const path = findProgram(requirement, env);
+    const path = findProgram(requirement, process.env);
     if (path) found[requirement.key] = path;
     else missing.push(requirement);
   }
-  return { found, missing };
+  const all = { found, missing };
+  if (missing.length === 0) complete = { forTests, all };
+  return all;
 }
 
 /**
@@ -174,6 +181,8 @@ function inRange({ version, versionArgs = ['--version'], atLeast = [0, 0], argv0
     timeout: VERSION_TIMEOUT_MS,
     ...(argv0 ? { argv0 } : {}),
   });
+  // That it is missing is no conclusion to draw from that.
+  if (result.signal === 'SIGINT') throw new InterruptedError('interrupted');
   const match = result.status === 0 ? version.exec(`${result.stdout}\n${result.stderr}`) : null;
   if (!match) return false;
   const [major = 0, minor = 0] = (match.slice(1).find((group) => group !== undefined) || '0').split('.').map(Number);

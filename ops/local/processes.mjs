@@ -99,7 +99,8 @@ export function launch({ what, file, args, logFile, env, cwd, argv0 }) {
       signal('SIGCONT');
       signal('SIGTERM');
       child.ref();
-      await Promise.race([exited, delay(graceMs)]);
+      // Without a reference: a timer that lost the race must not keep us from ending.
+      await Promise.race([exited, delay(graceMs, undefined, { ref: false })]);
       signal('SIGKILL');
       await exited;
     },

@@ -36,10 +36,11 @@ const KEPT_NAME = 'kept';
  * @param {boolean} [options.keep]
  * @param {(line: string) => void} [options.log]
  * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where all its parts are there
+ * @param {AbortSignal} [options.signal] gives up a start that is under way; it then throws
  * @returns {Promise<Stack>}
  * @throws {import('./environment.mjs').UnsafeSettingError | Error} with the log's tail of the service that didn't start; nothing is left then
  */
-export async function startStack({ name, keep = false, log = () => {}, stack }) {
+export async function startStack({ name, keep = false, log = () => {}, stack, signal }) {
   const own = ownServices(process.env);
   await cleanUp(log);
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${name}-`));
@@ -53,13 +54,13 @@ export async function startStack({ name, keep = false, log = () => {}, stack }) 
     state.remove();
   };
   try {
+    signal?.throwIfAborted();
     const kind = own ? 'own' : (stack ?? (lookAround().missing.length === 0 ? 'native' : 'docker'));
     let endpoints = own;
     if (kind === 'native') {
-      const native = await startNative(folder, state.addProcess, (undo) => {
+      endpoints = await startNative(folder, state.addProcess, signal, (undo) => {
         end = undo;
       });
-      endpoints = native;
     } else if (kind === 'docker') {
       const { runDocker, upDocker } = await import('./docker-stack.mjs');
       endpoints = await upDocker(basename(folder).toLowerCase(), (command) => {
@@ -85,10 +86,11 @@ export async function startStack({ name, keep = false, log = () => {}, stack }) 
 /**
  * @param {string} folder
  * @param {import('./services/service.mjs').OnProcess} onProcess
+ * @param {AbortSignal | undefined} signal
  * @param {(undo: () => Promise<unknown>) => void} onUndo told how to end what has been started so far
  * @returns {Promise<import('./environment.mjs').Endpoints>}
  */
-async function startNative(folder, onProcess, onUndo) {
+async function startNative(folder, onProcess, signal, onUndo) {
   const { found } = lookAround();
   const program = (/** @type {string} */ key) => {
     const path = found[key];
@@ -98,12 +100,16 @@ async function startNative(folder, onProcess, onUndo) {
   /** @type {import('./services/service.mjs').Service[]} */
   const services = [];
   onUndo(() => Promise.all(services.map((service) => service.stop())));
+  signal?.addEventListener('abort', () => {
+    for (const service of services) void service.kill();
+  });
   /**
    * @template {import('./services/service.mjs').Service} S
    * @param {S | Promise<S>} created
    */
   const start = async (created) => {
     const service = await created;
+    signal?.throwIfAborted();
     services.push(service);
     await service.start();
     return service;
@@ -127,6 +133,7 @@ async function startNative(folder, onProcess, onUndo) {
   const redis = start(createRedis({ ...common, port: await freePort(), programs: { redis: program('redis') } }));
   const sns = start(createSns({ ...common, port: await freePort() }));
   const results = await Promise.allSettled([mariadb, kafka, redis, sns]);
+  signal?.throwIfAborted();
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
   return {

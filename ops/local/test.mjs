@@ -19,12 +19,14 @@ const SIGNAL_EXIT_BASE = 128;
 async function runTests(words) {
   /** @type {NodeJS.Signals | undefined} */
   let interrupted;
+  const starting = new AbortController();
   /** @type {import('node:child_process').ChildProcess | undefined} */
   let vitest;
   // From here on a signal ends the run in order: Vitest first (Ctrl-C reaches it too), then the stack.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
       interrupted ??= signal;
+      starting.abort();
       if (signal !== 'SIGINT') vitest?.kill(signal);
     });
   }
@@ -32,7 +34,12 @@ async function runTests(words) {
   const forVitest = words.filter((word, i) => word !== '--stack' && words[i - 1] !== '--stack');
   await bootstrap({ stack, forTests: true });
   const kept = keptStack();
-  const started = kept || interrupted ? undefined : await startStack({ name: 'test', log: console.log, stack });
+  const options = { name: 'test', log: console.log, stack, signal: starting.signal };
+  const started = kept
+    ? undefined
+    : await startStack(options).catch((error) => {
+        if (!interrupted) throw error;
+      });
   const endpoints = kept ?? started;
   try {
     if (!endpoints || interrupted) return signalCode(interrupted);
