@@ -161,8 +161,8 @@ async function stage(parts: ChainParts, start: number, buffer: TableBuffer<never
     rows: wrote.rows,
     bytes: bytes.length,
     sha256,
-    minId: wrote.minId,
-    maxId: wrote.maxId,
+    minId: wrote.keys.min,
+    maxId: wrote.keys.max,
     minTime: formatMicros(min),
     maxTime: formatMicros(max),
   };

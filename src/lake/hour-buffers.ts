@@ -6,6 +6,8 @@ import { TableBuffer } from './table-buffer.js';
 export class HourBuffers {
   readonly #byTable = new Map<LakeTable<never>, Map<number, TableBuffer<never>>>();
   #rows = 0;
+  /** Rows come in runs of one table and hour. */
+  #newest: { readonly hour: number; readonly buffer: TableBuffer<never> } | undefined;
 
   get rows(): number {
     return this.#rows;
@@ -23,6 +25,12 @@ export class HourBuffers {
   }
 
   #buffer<Row>(table: LakeTable<Row>, hour: number): TableBuffer<Row> {
+    if (this.#newest?.hour !== hour || this.#newest.buffer.table !== (table as LakeTable<never>))
+      this.#newest = { hour, buffer: this.#find(table, hour) as TableBuffer<never> };
+    return this.#newest.buffer as TableBuffer<Row>;
+  }
+
+  #find<Row>(table: LakeTable<Row>, hour: number): TableBuffer<Row> {
     let hours = this.#byTable.get(table as LakeTable<never>);
     if (!hours) {
       hours = new Map();

@@ -17,8 +17,8 @@ export async function verifyParquet(
   if (found.rows !== wrote.rows) throw wrong('the row count', found.rows, wrote.rows);
   if (found.columns.join() !== columns.join()) throw wrong('the list of columns', found.columns, columns);
   if (found.keys !== wrote.rows) throw wrong(`the number of values of ${key}`, found.keys, wrote.rows);
-  if (found.first !== wrote.firstId) throw wrong(`the first ${key}`, found.first, wrote.firstId);
-  if (found.last !== wrote.lastId) throw wrong(`the last ${key}`, found.last, wrote.lastId);
+  if (found.first !== wrote.keys.first) throw wrong(`the first ${key}`, found.first, wrote.keys.first);
+  if (found.last !== wrote.keys.last) throw wrong(`the last ${key}`, found.last, wrote.keys.last);
 }
 
 interface Found {

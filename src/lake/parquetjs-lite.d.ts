@@ -15,6 +15,11 @@ declare module 'parquetjs-lite' {
     readonly meta_data: { statistics: { distinct_count: unknown } | null };
   }
 
+  /** lib/codec, per encoding. */
+  export interface Codec {
+    readonly encodeValues: (type: string, values: unknown, options: object) => Uint8Array;
+  }
+
   export interface Sink {
     write(bytes: Uint8Array, done: (error?: Error) => void): void;
     end(done: (error?: Error) => void): void;

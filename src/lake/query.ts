@@ -4,6 +4,7 @@ import { ATTRIBUTES } from '../domain/attributes.js';
 import type { LakeStore } from '../domain/ports.js';
 import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { lakeTables } from './columns.js';
+import { CURRENT_VIEWS } from './current-views.js';
 import { LakeQueryError } from './errors.js';
 import { DUCKDB_TYPES, type LakeTable } from './table.js';
 
@@ -43,6 +44,7 @@ export async function lakeQuery(
             files.filter((file) => file.table === table.name),
           ),
         );
+      for (const view of CURRENT_VIEWS) await connection.run(`CREATE VIEW ${view.name} AS ${view.select}`);
       const reader = await connection.runAndReadAll(sql);
       return {
         columns: reader.deduplicatedColumnNames(),

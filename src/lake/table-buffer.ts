@@ -1,39 +1,44 @@
 // Rows of one lake table as columns in memory: validated before anything is kept, because parquetjs-lite corrupts silently.
 import type { Micros } from '../domain/time.js';
+import { type ColumnValues, columnValues, refusal } from './column-values.js';
 import { TableRowError } from './errors.js';
 import type { Column, ColumnType, ColumnValue, LakeTable } from './table.js';
 
-const INT32_MAX = 2 ** 31 - 1;
-const INT64_MAX = 2n ** 63n - 1n;
 const FIRST_ROOM = 256;
 
-type Values = Float64Array | BigInt64Array | Int32Array | (string | Uint8Array | boolean)[];
-
-/** One column's values as the encoder takes them. */
+/** One column as the encoder takes it. */
 export interface ColumnData {
   readonly name: string;
   readonly type: ColumnType;
-  readonly required: boolean;
-  /** Values without the NULLs. */
-  readonly values: Values;
-  /** How many of `values` count. */
-  readonly filled: number;
+  /** Without the NULLs. */
+  readonly values: ColumnValues;
   /** Per row 1, or 0 for NULL; undefined for a required column. */
   readonly present: Uint8Array | undefined;
 }
 
+/** What the key column holds: first and last row for the read-back, least and greatest for the commit record. */
+export interface KeyRange {
+  readonly first: string;
+  readonly last: string;
+  readonly min: string;
+  readonly max: string;
+}
+
 interface Filling<Row> {
   readonly column: Column<Row>;
-  values: Values;
-  filled: number;
+  readonly values: ColumnValues;
   present: Uint8Array | undefined;
 }
+
+type Key = string | number | bigint;
 
 /** Grows row by row. A row that a column refuses leaves no trace. */
 export class TableBuffer<Row> {
   readonly table: LakeTable<Row>;
   readonly #columns: Filling<Row>[];
   readonly #scratch: ColumnValue[];
+  readonly #keyAt: number;
+  #keys: { first: Key; last: Key; min: Key; max: Key } | undefined;
   #rows = 0;
   #minTime = Number.POSITIVE_INFINITY;
   #maxTime = Number.NEGATIVE_INFINITY;
@@ -42,11 +47,12 @@ export class TableBuffer<Row> {
     this.table = table;
     this.#columns = table.columns.map((column) => ({
       column,
-      values: emptyValues(column.type),
-      filled: 0,
+      values: columnValues(column.type),
       present: column.required ? undefined : new Uint8Array(FIRST_ROOM),
     }));
     this.#scratch = new Array<ColumnValue>(table.columns.length);
+    this.#keyAt = table.columns.findIndex(({ name, required }) => name === table.key && required);
+    if (this.#keyAt < 0) throw new Error(`${table.name}: the key ${table.key} is no required column`);
   }
 
   get rows(): number {
@@ -58,6 +64,13 @@ export class TableBuffer<Row> {
     return { min: this.#minTime, max: this.#maxTime };
   }
 
+  /** Undefined while there is no row. */
+  get keys(): KeyRange | undefined {
+    const keys = this.#keys;
+    if (!keys) return undefined;
+    return { first: String(keys.first), last: String(keys.last), min: String(keys.min), max: String(keys.max) };
+  }
+
   /** Throws TableRowError, having kept nothing of the row, where a value doesn't fit its column. */
   append(row: Row): void {
     const columns = this.#columns;
@@ -65,104 +78,50 @@ export class TableBuffer<Row> {
     for (let i = 0; i < columns.length; i++) {
       const { column } = columns[i] as Filling<Row>;
       const value = column.value(row);
-      const why = value === null || value === undefined ? nullRefused(column.required) : refused(column.type, value);
+      let why: string | undefined;
+      if (value !== null && value !== undefined) why = refusal(column.type, value);
+      else if (column.required) why = 'NULL in a required column';
       if (why) throw new TableRowError(this.table.name, column.name, why);
       scratch[i] = value;
     }
-    for (let i = 0; i < columns.length; i++) push(columns[i] as Filling<Row>, scratch[i], this.#rows);
+    for (let i = 0; i < columns.length; i++) this.#push(columns[i] as Filling<Row>, scratch[i]);
     this.#rows += 1;
-    const time = this.table.time(row);
-    if (time < this.#minTime) this.#minTime = time;
-    if (time > this.#maxTime) this.#maxTime = time;
+    this.#note(scratch[this.#keyAt] as Key, this.table.time(row));
   }
 
   /** The columns so far; they must not be read any more after the next append. */
   columns(): readonly ColumnData[] {
-    return this.#columns.map(({ column, values, filled, present }) => ({
+    return this.#columns.map(({ column, values, present }) => ({
       name: column.name,
       type: column.type,
-      required: column.required,
-      values: Array.isArray(values) ? values : values.subarray(0, filled),
-      filled,
+      values,
       present: present?.subarray(0, this.#rows),
     }));
   }
-}
 
-function nullRefused(required: boolean): string | undefined {
-  return required ? 'NULL in a required column' : undefined;
-}
-
-function refused(type: ColumnType, value: NonNullable<ColumnValue>): string | undefined {
-  switch (type) {
-    case 'string':
-      return typeof value === 'string' ? (isWellFormed(value) ? undefined : 'half a surrogate pair') : 'not a string';
-    case 'bytes':
-      return value instanceof Uint8Array ? undefined : 'not bytes';
-    case 'int32':
-      return typeof value === 'number' && Number.isInteger(value) && value <= INT32_MAX && value >= -INT32_MAX - 1
-        ? undefined
-        : 'not a 32-bit integer';
-    case 'int64':
-      return typeof value === 'bigint' && value <= INT64_MAX && value >= -INT64_MAX - 1n
-        ? undefined
-        : 'not a bigint of 64 bits';
-    case 'count':
-    case 'timestamp':
-      return Number.isSafeInteger(value) ? undefined : 'not a safe integer';
-    case 'double':
-      return typeof value === 'number' && Number.isFinite(value) ? undefined : 'not a finite number';
-    case 'boolean':
-      return typeof value === 'boolean' ? undefined : 'not a boolean';
+  #push(filling: Filling<Row>, value: ColumnValue): void {
+    const absent = value === null || value === undefined;
+    if (filling.present) {
+      if (this.#rows === filling.present.length) {
+        const more = new Uint8Array(this.#rows * 2);
+        more.set(filling.present);
+        filling.present = more;
+      }
+      filling.present[this.#rows] = absent ? 0 : 1;
+    }
+    if (!absent) filling.values.push(value);
   }
-}
 
-/** In Node 20 and newer, but not in the es2023 library's types. */
-function isWellFormed(text: string): boolean {
-  return (text as string & { isWellFormed(): boolean }).isWellFormed();
-}
-
-function emptyValues(type: ColumnType): Values {
-  switch (type) {
-    case 'int64':
-      return new BigInt64Array(FIRST_ROOM);
-    case 'count':
-    case 'timestamp':
-    case 'double':
-      return new Float64Array(FIRST_ROOM);
-    case 'int32':
-      return new Int32Array(FIRST_ROOM);
-    default:
-      return [];
+  #note(key: Key, time: Micros): void {
+    if (time < this.#minTime) this.#minTime = time;
+    if (time > this.#maxTime) this.#maxTime = time;
+    const keys = this.#keys;
+    if (!keys) {
+      this.#keys = { first: key, last: key, min: key, max: key };
+      return;
+    }
+    keys.last = key;
+    if (key < keys.min) keys.min = key;
+    else if (key > keys.max) keys.max = key;
   }
-}
-
-function push<Row>(filling: Filling<Row>, value: ColumnValue, row: number): void {
-  const absent = value === null || value === undefined;
-  if (filling.present) {
-    if (row === filling.present.length) filling.present = grown(filling.present, new Uint8Array(row * 2));
-    filling.present[row] = absent ? 0 : 1;
-  }
-  if (absent) return;
-  const { values, filled } = filling;
-  if (Array.isArray(values)) values.push(value as string);
-  else if (values instanceof Float64Array) {
-    const room = filled < values.length ? values : grown(values, new Float64Array(filled * 2));
-    room[filled] = value as number;
-    filling.values = room;
-  } else if (values instanceof BigInt64Array) {
-    const room = filled < values.length ? values : grown(values, new BigInt64Array(filled * 2));
-    room[filled] = value as bigint;
-    filling.values = room;
-  } else {
-    const room = filled < values.length ? values : grown(values, new Int32Array(filled * 2));
-    room[filled] = value as number;
-    filling.values = room;
-  }
-  filling.filled += 1;
-}
-
-function grown<T extends Float64Array | BigInt64Array | Int32Array | Uint8Array>(from: T, to: T): T {
-  (to as { set(array: T): void }).set(from);
-  return to;
 }
