@@ -1,0 +1,326 @@
+// The poller over a table and a Kafka in memory: what a crash, a doubt, another owner or another server does to its rows.
+import { describe, expect, it } from 'vitest';
+import { createPollSource, type PollSourceParts } from '../../../jobs/poll-source.js';
+import { startLedger } from '../../../src/domain/gap-ledger.js';
+import type { OutRecord } from '../../../src/domain/ports.js';
+import { encodePosition } from '../../../src/domain/position.js';
+import { FencedError, KafkaOutcomeUnknownError } from '../../../src/kafka/errors.js';
+import { MysqlError } from '../../../src/mysql/pool.js';
+import { SourceRefused } from '../../../src/mysql/refusal.js';
+import type { EvidenceLook, VitalsSession, VitalsSource } from '../../../src/mysql/vitals-source.js';
+import { memoryKafka } from '../../helpers/memory-kafka.js';
+import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
+
+const DAY = Date.UTC(2026, 10, 24);
+
+/** A table with ids, a list of transactions, and a server that can be exchanged or cut off. */
+function world() {
+  const rows = new Set<number>();
+  const server = { uuid: 'server-1', startedAt: '2026-11-01T00:00:00.000000Z' };
+  const state = {
+    ms: 0,
+    transactions: [] as string[],
+    stale: false,
+    broken: false,
+    server,
+    looks: 0,
+  };
+  const clock = {
+    nowMs: () => DAY + state.ms,
+    monotonicMs: () => state.ms,
+    sleep: async (ms: number) => {
+      state.ms += ms;
+    },
+  };
+  const sorted = (where: (id: number) => boolean) => [...rows].filter(where).sort((a, b) => a - b);
+  const readings = (ids: number[], notBefore: string | null) =>
+    ids.map((id) => ({
+      row: String(id),
+      patientId: `p${id % 3}`,
+      value: JSON.stringify({ row: id, notBefore }),
+      recordedAt: '2026-11-24T00:00:00.000000Z',
+      bad: id === 666 ? ['heartBeat'] : [],
+      cut: false,
+    }));
+  const answer = <T>(value: T): Promise<T> => {
+    if (state.broken) return Promise.reject(new MysqlError({ code: 'ECONNRESET' }));
+    return Promise.resolve(value);
+  };
+  const session: VitalsSession = {
+    get server() {
+      return state.server;
+    },
+    bounds: () => {
+      const all = sorted(() => true);
+      const low = all[0];
+      return answer(low === undefined ? undefined : { from: BigInt(low), to: BigInt(all.at(-1) as number) });
+    },
+    ids: ({ from, to }) => answer(sorted((id) => id >= from && id <= to).map(String)),
+    page: (after, limit, notBefore) => {
+      const ids = sorted((id) => id > after).slice(0, limit);
+      return answer({ readings: readings(ids, notBefore), full: ids.length >= limit });
+    },
+    gapRows: (gaps, limit, notBefore) => {
+      const ids = sorted((id) => gaps.some(({ from, to }) => id >= from && id <= to)).slice(0, limit);
+      const full = ids.length >= limit;
+      return answer({
+        readings: readings(ids, notBefore),
+        full,
+        examinedTo: full ? BigInt(ids.at(-1) as number) : null,
+      });
+    },
+    look: () => {
+      state.looks += 1;
+      const look: EvidenceLook = state.stale
+        ? { kind: 'trx-none', result: 'stale' }
+        : { kind: 'trx', transactions: state.transactions };
+      return answer(look);
+    },
+    close: () => {},
+  };
+  const vitals: VitalsSource = { evidence: 'trx', open: () => answer(session) };
+  const kafka = memoryKafka();
+  const log = recordingLogger();
+  const metrics = recordingMetrics();
+  let token = 0;
+  const parts = (more: Partial<PollSourceParts> = {}): PollSourceParts => ({
+    source: 'ward',
+    vitals,
+    kafka,
+    prefix: 't.',
+    start: 'beginning',
+    batchRows: 10,
+    clock,
+    log,
+    metrics,
+    onStep: () => {},
+    newToken: () => `token-${++token}`,
+    ...more,
+  });
+  const rowsOf = (records: readonly OutRecord[]) =>
+    records.map(({ value }) => JSON.parse(value as string)).filter(({ kind }) => kind !== 'tick');
+  return {
+    rows,
+    state,
+    clock,
+    kafka,
+    log,
+    metrics,
+    parts,
+    poller: (more?: Partial<PollSourceParts>) => createPollSource(parts(more)),
+    add: (...ids: number[]) => ids.forEach((id) => void rows.add(id)),
+    emitted: () => rowsOf(kafka.records('t.vital-info')).map(({ row }) => row as number),
+    messages: () => rowsOf(kafka.records('t.vital-info')) as { row: number; notBefore: string | null }[],
+    ticks: () => kafka.records('t.vital-info').filter(({ key }) => key === null),
+    retired: () => kafka.records('t.vital-gaps').map(({ value }) => JSON.parse(value as string)),
+    position: () =>
+      JSON.parse(kafka.records('t.vital-poll-state').findLast(({ key }) => key === 'ward')?.value ?? 'null'),
+  };
+}
+
+describe('poll source', () => {
+  it('emits rows that come late, and retires ids whose transactions are gone', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.add(1, 5);
+    w.state.transactions = ['70', '71'];
+    await poller.look();
+    expect(w.position()).toMatchObject({ high: '5', startId: '1', gaps: [{ from: '2', to: '4' }] });
+    w.state.ms += 2_500;
+    await poller.look();
+    w.state.transactions = ['99'];
+    w.add(3);
+    w.state.ms += 200;
+    await poller.look();
+    expect(w.retired()).toEqual([]);
+    w.state.ms += 200;
+    await poller.look();
+    expect(w.emitted()).toEqual([1, 5, 3]);
+    expect(w.retired()).toMatchObject([
+      { v: 1, source: 'ward', from: '2', to: '2', evidence: 'trx', at: '2026-11-24T00:00:02.900000Z' },
+      { from: '4', to: '4' },
+    ]);
+    expect(w.position().gaps).toEqual([]);
+    expect(await w.metrics.value('poll_ids_retired_total')).toBe(2);
+    expect(await w.metrics.value('poll_late_rows_total')).toBe(1);
+  });
+
+  it('throws everything away when a commit is in doubt, and repeats or loses nothing whichever way it went', async () => {
+    for (const how of ['committed', 'not-committed'] as const) {
+      const w = world();
+      const poller = w.poller();
+      w.add(1, 2, 4);
+      await poller.look();
+      w.add(3, 5);
+      w.kafka.failNext(how);
+      await expect(poller.look()).rejects.toThrow(KafkaOutcomeUnknownError);
+      await poller.letGo();
+      w.add(6);
+      await poller.look();
+      expect(w.emitted().sort(), how).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(w.kafka.open()).toBe(1);
+      await poller.letGo();
+      expect(w.kafka.open()).toBe(0);
+    }
+  });
+
+  it('is fenced by the next owner, and at the start of a turn finds out before it reads', async () => {
+    const w = world();
+    const first = w.poller();
+    const second = w.poller();
+    w.add(1);
+    await first.look();
+    await second.look();
+    w.add(2);
+    await expect(first.look()).rejects.toThrow(FencedError);
+    await first.letGo();
+    await second.look();
+    await first.beginTurn();
+    w.add(3);
+    await first.look();
+    await second.beginTurn();
+    w.add(4);
+    await second.look();
+    expect(w.emitted()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('begins where it is told, with the ids that are missing below as gaps', async () => {
+    const startOf = async (start: string, ids: number[]) => {
+      const w = world();
+      w.add(...ids);
+      await w.poller({ start }).look();
+      expect(w.log.lines.map(({ event }) => event)).toContain('poll.first-start');
+      return { emitted: w.emitted(), position: w.position() };
+    };
+    expect(await startOf('end', [])).toMatchObject({ emitted: [], position: { high: '0', startId: '1', gaps: [] } });
+    expect(await startOf('end', [3, 5])).toMatchObject({
+      emitted: [],
+      position: { high: '5', startId: '6', gaps: [{ from: '1', to: '2' }, { from: '4' }] },
+    });
+    const far = await startOf('end', [50_000]);
+    expect(far.position.gaps).toMatchObject([{ from: '40001', to: '49999' }]);
+    expect(await startOf('4', [3, 5])).toMatchObject({ emitted: [5], position: { startId: '4' } });
+    expect(await startOf('beginning', [3, 5])).toMatchObject({ emitted: [3, 5], position: { startId: '1' } });
+    await expect(startOf('9', [3, 5])).rejects.toMatchObject({ code: 'start' });
+  });
+
+  it('refuses another server and a table that went back, and goes on after a restart of the same server', async () => {
+    const w = world();
+    w.add(1, 2);
+    const poller = w.poller();
+    await poller.look();
+    const reopened = async () => {
+      poller.forgetSession();
+      w.state.ms += 2_000;
+      return poller.look();
+    };
+    w.state.server = { uuid: 'server-2', startedAt: '2026-11-01T00:00:00.000000Z' };
+    await expect(reopened()).rejects.toMatchObject({ name: 'SourceRefused', code: 'other-server' });
+    w.state.server = { uuid: 'server-1', startedAt: '2026-11-20T00:00:00.000000Z' };
+    w.add(3);
+    await reopened();
+    expect(w.log.lines.map(({ event }) => event)).toContain('poll.server-restarted');
+    expect(w.position().server.startedAt).toBe('2026-11-20T00:00:00.000000Z');
+    // Emptied under an open session, then refilled with ids that were used before.
+    w.rows.clear();
+    w.add(1);
+    w.state.ms += 2_000;
+    await expect(poller.look()).rejects.toThrow(SourceRefused);
+    await expect(reopened()).rejects.toMatchObject({ code: 'went-back' });
+    expect(w.emitted()).toEqual([1, 2, 3]);
+  });
+
+  it('keeps its place when the source is cut off', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.add(1, 3);
+    await poller.look();
+    w.state.broken = true;
+    w.add(2, 4);
+    await expect(poller.look()).rejects.toThrow(MysqlError);
+    poller.forgetSession();
+    await expect(poller.look()).rejects.toThrow(MysqlError);
+    w.state.broken = false;
+    await poller.look();
+    expect(w.emitted()).toEqual([1, 3, 2, 4]);
+    expect(w.kafka.records('t.vital-poll-state').filter(({ key }) => key === 'token')).toHaveLength(1);
+  });
+
+  it('writes ticks each 2 s while it reads to the end, and says since when a row can have been there', async () => {
+    const w = world();
+    const poller = w.poller({ batchRows: 2 });
+    w.add(1, 2, 3);
+    expect(await poller.look()).toBe('more');
+    expect(w.ticks()).toEqual([]);
+    expect(await poller.look()).toBe('end');
+    expect(w.ticks().map(({ partition }) => partition)).toEqual([0, 1]);
+    for (let n = 0; n < 39; n += 1) {
+      w.state.ms += 100;
+      await poller.look();
+    }
+    expect(w.ticks()).toHaveLength(4);
+    w.state.ms += 100;
+    w.add(4);
+    await poller.look();
+    expect(w.messages().map(({ row, notBefore }) => [row, notBefore])).toEqual([
+      [1, null],
+      [2, null],
+      [3, null],
+      [4, '2026-11-24T00:00:03.900000Z'],
+    ]);
+  });
+
+  it('reads nothing ahead while the position is too large, and goes on when gaps have closed', async () => {
+    const w = world();
+    const missing = Array.from({ length: 12_000 }, (_, n) => ({ from: BigInt(2 * n + 1), to: BigInt(2 * n + 1) }));
+    const value = encodePosition(
+      'ward',
+      {
+        server: w.state.server,
+        ledger: startLedger(30_000n, missing, DAY),
+        startId: 1n,
+        reachedEndAt: null,
+        evidence: 'trx',
+      },
+      DAY,
+    );
+    const other = await w.kafka.transactionalProducer('other');
+    await other.transact([{ topic: 't.vital-poll-state', key: 'ward', value }]);
+    w.add(30_000, 30_001, 1);
+    const poller = w.poller({ batchRows: 100 });
+    await poller.look();
+    expect(w.emitted()).toEqual([1]);
+    expect(poller.reasons().join()).toContain('too many open gaps');
+    expect(w.ticks()).toEqual([]);
+    for (const ms of [2_500, 200, 200]) {
+      w.state.ms += ms;
+      await poller.look();
+    }
+    expect(w.emitted()).toEqual([1, 30_001]);
+    expect(poller.reasons()).toEqual([]);
+    expect(w.retired()).toHaveLength(11_999);
+  });
+
+  it('says why gaps stay open when no list is new, and counts bad values', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.state.stale = true;
+    w.add(1, 3, 666);
+    for (let n = 0; n < 130; n += 1) {
+      await poller.look();
+      w.state.ms += 100;
+    }
+    expect(w.retired()).toEqual([]);
+    expect(poller.reasons().join()).toContain('somebody else reads information_schema.innodb_trx');
+    expect(w.log.lines.filter(({ event }) => event === 'poll.no-evidence')).toHaveLength(1);
+    expect(w.log.lines.find(({ event }) => event === 'poll.bad-value')?.fields).toEqual({
+      row: '666',
+      patientId: 'p0',
+      attributes: ['heartBeat'],
+    });
+    expect(await w.metrics.value('poll_bad_values_total', { attribute: 'heartBeat' })).toBe(1);
+    expect(await w.metrics.value('poll_gaps_open')).toBe(663);
+    // Asked for at most every 110 ms.
+    expect(w.state.looks).toBeLessThan(120);
+  });
+});
