@@ -14,7 +14,7 @@ export async function setUpHospital({
   rdsUrl,
   name,
   password,
-  sourceTablesSql,
+  tablesFor,
   thresholds,
   knownAttributes,
   patientCount,
@@ -25,10 +25,10 @@ export async function setUpHospital({
   const root = await mysql.createConnection({ uri: rdsUrl, multipleStatements: true });
   await root.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   await root.query(`USE ${name}`);
-  await root.query(sourceTablesSql);
+  const attributes = knownAttributes.filter((attribute) => thresholds.some((row) => row.attribute === attribute.name));
+  for (const statement of tablesFor(attributes)) await root.query(statement);
   await root.query(`CREATE USER '${user}'@'%' IDENTIFIED BY '${password}'`);
   await root.query(`GRANT SELECT ON ${name}.* TO '${user}'@'%'; GRANT PROCESS ON *.* TO '${user}'@'%'`);
-  const attributes = knownAttributes.filter((attribute) => thresholds.some((row) => row.attribute === attribute.name));
   const decimalsOf = (attribute) => attributes.find((one) => one.name === attribute)?.decimals ?? 0;
   const patients = makePatients(random, patientCount).map((patient) => ({
     ...patient,

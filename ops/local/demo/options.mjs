@@ -8,10 +8,12 @@ export const USAGE = `npm run demo -- [options]
   --thresholds WHICH   seed (default), news2, or a CSV file of limits
   --stack native|docker   (default: native where its parts can be had, else Docker)
   --patients N         default 200
+  --excursions SHARE   how often another patient leaves the range, per patient and second (default 0.0005)
   --help`;
 
 const DEFAULT_FOR_MS = 60_000;
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const EXCURSIONS_USUAL = 0.0005;
 const PATIENTS = { least: 5, most: 2_000, usual: 200 };
 
 /** Answers {options} or {problems: [...]}. `terminal`: is there someone to watch? */
@@ -23,6 +25,7 @@ export function parseOptions(argv, terminal) {
     thresholds: 'seed',
     stack: null,
     patients: PATIENTS.usual,
+    excursions: EXCURSIONS_USUAL,
     help: false,
   };
   const problems = [];
@@ -41,6 +44,7 @@ export function parseOptions(argv, terminal) {
     else if (word === '--help') options.help = true;
     else if (word === '--thresholds') options.thresholds = value();
     else if (word === '--stack') options.stack = oneOf(word, value(), ['native', 'docker'], problems);
+    else if (word === '--excursions') options.excursions = share(value(), problems);
     else if (word === '--patients') options.patients = count(value(), problems);
     else problems.push(`${word} is no option`);
   }
@@ -64,4 +68,11 @@ function count(text, problems) {
   if (Number.isInteger(number) && number >= PATIENTS.least && number <= PATIENTS.most) return number;
   problems.push(`--patients ${text}: a whole number from ${PATIENTS.least} to ${PATIENTS.most}`);
   return PATIENTS.usual;
+}
+
+function share(text, problems) {
+  const number = Number(text);
+  if (text !== '' && number >= 0 && number <= 1) return number;
+  problems.push(`--excursions ${text}: a number from 0 to 1`);
+  return EXCURSIONS_USUAL;
 }

@@ -49,6 +49,7 @@ export async function setUpPipeline({ options, phases, write, undo, id }) {
       attributes,
       random: seededRandom(SEED + 1),
       nowMs: () => Date.now(),
+      excursionShare: options.excursions,
     }),
     follower: createFollower({
       reader,

@@ -115,8 +115,9 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
 function noteAddress(worker, line) {
   try {
     const entry = JSON.parse(line);
-    if (entry.event === 'http.listening') worker.port = entry.port;
-    if (entry.event === 'console.listening') worker.consoleUrl = entry.url;
+    if (entry.event !== 'http.listening') return;
+    if (entry.what === 'console') worker.consoleUrl = `http://127.0.0.1:${entry.port}`;
+    else worker.port = entry.port;
   } catch {
     // A line that is not JSON names no address: it stays in the log as it is.
   }

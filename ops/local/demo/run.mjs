@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { bootstrap } from '../bootstrap.mjs';
+import { scrubInPlace } from '../environment.mjs';
 import { createPhases } from './phases.mjs';
 import { percentile, printSummary, sumUp } from './summary.mjs';
 
@@ -20,6 +21,7 @@ export async function runDemo(options) {
   const undo = [];
   try {
     write('wardwatch demo: the whole pipeline on services of its own\n');
+    scrubInPlace(process.env);
     await bootstrap({ stack: options.stack, write });
     const { setUpPipeline } = await import('./pipeline.mjs');
     const pipeline = await setUpPipeline({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
@@ -94,12 +96,13 @@ async function play({ options, pipeline, phases, write, nowMs, startedMs, interr
 
   /** Each second: what has come of it so far; on a terminal, drawn. */
   function look() {
-    const stopping = new AbortController();
+    const stopping = deferred();
+    let stopped = false;
     const before = { rds: 0, kafka: 0, lake: 0 };
     const run = async () => {
-      while (!stopping.signal.aborted) {
-        await Promise.race([after(VIEW_EVERY_MS), aborted(stopping.signal)]);
-        if (stopping.signal.aborted) return;
+      for (;;) {
+        await Promise.race([after(VIEW_EVERY_MS), stopping.promise]);
+        if (stopped) return;
         await follower.advance();
         const email = await inbox.newest();
         if (email && firstMailMs === null) firstMailMs = nowMs();
@@ -119,7 +122,8 @@ async function play({ options, pipeline, phases, write, nowMs, startedMs, interr
     return {
       failed: failure.promise,
       stop: async () => {
-        stopping.abort();
+        stopped = true;
+        stopping.resolve();
         await running;
       },
     };
@@ -212,8 +216,4 @@ function after(ms) {
 
 function never() {
   return new Promise(() => undefined);
-}
-
-function aborted(signal) {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

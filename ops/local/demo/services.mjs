@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { ATTRIBUTES } from '../../../dist/src/domain/attributes.js';
-import { DEFAULT_THRESHOLDS } from '../../../dist/src/domain/mapping.js';
+import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS } from '../../../dist/src/domain/mapping.js';
+import { sourceTablesSql } from '../../../dist/src/domain/source-tables.js';
 import { createKafka } from '../../../dist/src/kafka/client.js';
-import { sourceTablesSql } from '../../../dist/src/mysql/schema.js';
 import { createSnsAdmin } from '../../../dist/src/sns/admin.js';
 import { systemClock } from '../../../dist/src/telemetry/clock.js';
 import { createLogger } from '../../../dist/src/telemetry/logger.js';
@@ -21,6 +21,7 @@ import { seededRandom } from './random.mjs';
 export const SEED = 20_261_124;
 export const PARTITIONS = 6;
 export const POLICY = { clearAfterMs: 5_000, clearSamples: 2 };
+const LIMITS_MAPPING = { ...DEFAULT_THRESHOLDS, severity: 'severity' };
 const FLUSH_MS = 2_000;
 const EMULATOR = {
   region: 'us-east-1',
@@ -53,7 +54,12 @@ export async function setUpServices({ options, phases, write, undo, id }) {
         rdsUrl: stack.rdsUrl,
         name,
         password: randomBytes(12).toString('hex'),
-        sourceTablesSql,
+        tablesFor: (attributes) =>
+          sourceTablesSql({
+            vitals: { ...DEFAULT_VITALS, attributes },
+            patients: DEFAULT_PATIENTS,
+            thresholds: LIMITS_MAPPING,
+          }),
         thresholds: limits,
         knownAttributes: ATTRIBUTES,
         patientCount: options.patients,
@@ -84,7 +90,7 @@ export async function setUpServices({ options, phases, write, undo, id }) {
     configFile,
     JSON.stringify({
       attributes: hospital.attributes.map((attribute) => attribute.name),
-      source: { thresholds: { ...DEFAULT_THRESHOLDS, severity: 'severity' } },
+      source: { thresholds: LIMITS_MAPPING },
     }),
   );
   writeFileSync(policyFile, JSON.stringify({ clearAfter: POLICY.clearAfterMs, clearSamples: POLICY.clearSamples }));
@@ -112,7 +118,13 @@ export async function setUpServices({ options, phases, write, undo, id }) {
     `  shortened for the demo: an episode ends after ${POLICY.clearAfterMs / 1000} s in range (usually 30 s), the lake is written every ${FLUSH_MS / 1000} s (usually 60 s)\n`,
   );
 
-  return { name, stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings };
+  /** The same services under topics, keys and a lake of their own: for another run over the same rows. Answers its settings. */
+  const freshTopics = async (suffix) => {
+    const prefix = `${name}.${suffix}.`;
+    await kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
+    return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${settings.LAKE_URL}-${suffix}` };
+  };
+  return { freshTopics, name, stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings };
 }
 
 /** Says where what --keep left is, and how to look at it. */

@@ -8,8 +8,6 @@ const ROLLBACK_SHARE = 0.03;
 const HELD_SHARE = 0.15;
 const HELD_MAX_MS = 300;
 const ROWS_PER_TRANSACTION_MAX = 5;
-/** Excursions of other patients than the scripted one, per patient and second: about one in ten seconds for 200 patients. */
-const EXCURSION_SHARE = 0.0005;
 const EXCURSION_READINGS = { low: 2, high: 6 };
 const SCRIPT = { beginsAfterMs: 5_000, lastsMs: 15_000 };
 /** What waits for a connection at most; beyond it devices are not read, as in life. */
@@ -21,7 +19,7 @@ const COMMITS_KEPT = 500_000;
  * `pool` is mysql2's promise pool with at least 8 connections; `patients` carry `signs` (ward.mjs).
  * `start()` begins; `stop()` ends after open transactions have ended, and answers the counts.
  */
-export function createSimulator({ pool, patients, attributes, random, nowMs }) {
+export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare }) {
   const waiting = [];
   const committedAtMs = new Map();
   const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0, scriptedAlarms: 0 };
@@ -56,7 +54,7 @@ export function createSimulator({ pool, patients, attributes, random, nowMs }) {
     if (current) {
       current.left -= 1;
       if (current.left <= 0) excursions.delete(patient.patientid);
-    } else if (random.chance(EXCURSION_SHARE)) {
+    } else if (random.chance(excursionShare)) {
       excursions.set(patient.patientid, {
         attribute: random.pick(attributes).name,
         side: random.pick(['tooHigh', 'tooLow']),

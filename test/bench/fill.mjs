@@ -1,0 +1,58 @@
+// Rows to drain: into the table by doubling, into vital-info by wardwatch's own producer.
+import { createKafka } from '../../dist/src/kafka/client.js';
+import { topicName } from '../../dist/src/kafka/topics.js';
+import { systemClock } from '../../dist/src/telemetry/clock.js';
+import { createLogger } from '../../dist/src/telemetry/logger.js';
+import { createMetrics } from '../../dist/src/telemetry/metrics.js';
+
+const PATIENTS = 200;
+const PER_INSERT = 5_000;
+const PER_TRANSACTION = 10_000;
+
+/** In range for every age of the seed table, so that a drain measures the usual case. */
+const VALUES = { heartBeat: 70, bp: 170 };
+
+export async function fillTable(pool, rows) {
+  for (let done = 0; done < rows; done += PER_INSERT) {
+    const page = Array.from({ length: Math.min(PER_INSERT, rows - done) }, (_, i) => [
+      String(((done + i) % PATIENTS) + 1),
+      VALUES.heartBeat,
+      VALUES.bp,
+      new Date().toISOString().replace('T', ' ').replace('Z', '000'),
+    ]);
+    await pool.query('INSERT INTO patients_vital_info (customerId, heartBeat, bp, recorded_at) VALUES ?', [page]);
+  }
+}
+
+export async function fillTopic({ stack }, prefix, rows) {
+  const kafka = createKafka(
+    { brokers: stack.kafkaBrokers.split(','), clientId: 'bench' },
+    { log: createLogger({ level: 'error' }), metrics: createMetrics(), clock: systemClock },
+  );
+  const producer = await kafka.transactionalProducer(`${prefix}bench`);
+  const topic = topicName(prefix, 'vital-info');
+  for (let done = 0; done < rows; done += PER_TRANSACTION) {
+    const at = `${new Date().toISOString().slice(0, -1)}000Z`;
+    await producer.transact(
+      Array.from({ length: Math.min(PER_TRANSACTION, rows - done) }, (_, i) => {
+        const patientId = String(((done + i) % PATIENTS) + 1);
+        const reading = {
+          v: 1,
+          source: 'bench',
+          row: String(done + i + 1),
+          patientId,
+          recordedAt: at,
+          timeSource: 'row',
+          readAt: at,
+          notBefore: at,
+          values: VALUES,
+          bad: {},
+          other: {},
+        };
+        return { topic, key: patientId, value: JSON.stringify(reading) };
+      }),
+    );
+  }
+  await producer.close();
+  await kafka.close();
+}

@@ -1,0 +1,23 @@
+// Row commit to e-mail accepted, through all roles in several processes, with every patient read each second.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseOptions } from '../../ops/local/demo/options.mjs';
+import { runDemo } from '../../ops/local/demo/run.mjs';
+
+/** Runs a demo of that many patients; throws where it doesn't add up. */
+export async function runLatency({ patients, duration }) {
+  const folder = mkdtempSync(join(tmpdir(), 'wardwatch-bench-'));
+  try {
+    const file = join(folder, 'report.json');
+    const { options } = parseOptions(
+      ['--for', duration, '--patients', String(patients), '--excursions', '0.005', '--report', file],
+      false,
+    );
+    if ((await runDemo(options)) !== 0) throw new Error('the latency run does not add up: no figure from it counts');
+    const report = JSON.parse(readFileSync(file, 'utf8'));
+    return { ...report.latencyMs, alerts: report.alertsRaised + report.alertsResolved };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
