@@ -119,7 +119,7 @@ function bodyOf(event: EpisodeEvent, kind: NotificationKind, options: MessageOpt
     line('Severity', event.severity),
     ...vitals(event, text),
     '',
-    line('Since', time(event.since)),
+    line('Alert since', time(event.since)),
     line('Measured', time(event.measuredAt)),
     line('Evaluated', time(event.evaluatedAt)),
     line('Sent', timeInZone(options.sentMs, options.timeZone)),
@@ -167,6 +167,6 @@ function vitals(event: EpisodeEvent, text: (value: string) => string): string[] 
   const signs = Object.entries(event.vitals);
   const shown = signs
     .slice(0, VITALS_SHOWN)
-    .map(([name, value]) => line('Signs', `${text(name)} ${text(String(value))}${unitOf(name)}`));
-  return signs.length > VITALS_SHOWN ? [...shown, line('Signs', `and ${signs.length - VITALS_SHOWN} more`)] : shown;
+    .map(([name, value]) => line('All signs', `${text(name)} ${text(String(value))}${unitOf(name)}`));
+  return signs.length > VITALS_SHOWN ? [...shown, line('All signs', `and ${signs.length - VITALS_SHOWN} more`)] : shown;
 }
