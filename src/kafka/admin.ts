@@ -52,6 +52,7 @@ export interface KafkaAdmin {
 
 /** Errors of the connection: kafkajs's object is thrown away and made anew at the next call. */
 const CONNECTION = /Connection|BrokerNotFound|NoBroker|Timeout|MetadataNotLoaded|RetriesExceeded/;
+const AT_LEAST = new Set(['retention.ms', 'max.message.bytes']);
 const CREATE_TIMEOUT_MS = 15_000;
 
 export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
@@ -250,14 +251,12 @@ function compare(
     );
   for (const [name, value] of Object.entries(wanted.config)) {
     const has = config.get(name) ?? 'unset';
-    differs(
-      name,
-      has,
-      value,
-      // Another clean-up deletes what must stay; a smaller batch limit stops producers.
-      name === 'cleanup.policy' || (name === 'max.message.bytes' && Number(has) < Number(value)),
-      `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`,
-    );
+    // To keep more, or take larger batches, harms nothing; -1 is without limit.
+    if (AT_LEAST.has(name) && (Number(has) >= Number(value) || has === '-1')) continue;
+    // Another clean-up deletes what must stay; a smaller batch limit stops producers.
+    const fatal = name === 'cleanup.policy' || name === 'max.message.bytes';
+    const alter = `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`;
+    differs(name, has, value, fatal, alter);
   }
   return differences;
 }

@@ -122,7 +122,7 @@ export function grantError(error: unknown, need: 'read' | 'write' | 'create' | '
   const grant = grants[type];
   if (!grant) return undefined;
   return new KafkaGrantError(
-    `Kafka refuses (${type}): grant our user ${grant}, for instance with kafka-acls.sh --add --allow-principal User:… `,
+    `Kafka refuses (${type}): grant our user ${grant}, for instance with kafka-acls.sh --add --allow-principal User:…`,
     { cause: error },
   );
 }

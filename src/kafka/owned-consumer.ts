@@ -38,6 +38,9 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
   const log = parts.log.child({ group });
   const beats = new Set<() => Promise<void>>();
   const stopAsked = new AbortController();
+  /** End the present run, and the wait of `start`. */
+  let onStop: () => void = () => undefined;
+  let onStopBeforeStart: () => void = () => undefined;
   let consumer: Consumer | undefined;
   let joined = false;
   let outage = false;
@@ -199,7 +202,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     consumer = mine;
     const ended = new Promise<Error | undefined>((resolve) => {
       mine.on(mine.events.CRASH, ({ payload }) => resolve(payload.error));
-      stopAsked.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+      onStop = () => resolve(undefined);
+      if (stopAsked.signal.aborted) onStop();
     });
     mine.on(mine.events.GROUP_JOIN, ({ payload }) => onJoin(payload.memberAssignment));
     mine.on(mine.events.HEARTBEAT, () => owner.ownWaiting());
@@ -266,11 +270,13 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
       new Promise<void>((resolve, reject) => {
         running = Promise.all([supervise(resolve), housekeeping()]);
         void crashed.then(reject);
-        stopAsked.signal.addEventListener('abort', () => resolve(), { once: true });
+        onStopBeforeStart = resolve;
       }),
     stop: async () => {
       owner.halt();
       stopAsked.abort();
+      onStop();
+      onStopBeforeStart();
       await running;
       await finish();
       publishGauges();
