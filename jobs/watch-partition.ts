@@ -3,7 +3,7 @@ import type { EpisodeChange } from '../src/domain/episode.js';
 import { createEpisodeBook, type EpisodeBook } from '../src/domain/episode-book.js';
 import { type EvaluationContext, evaluate } from '../src/domain/evaluate.js';
 import { createInstantReader } from '../src/domain/event-time.js';
-import type { DoctorsQueueMessage, EvaluationReason } from '../src/domain/events.js';
+import type { DoctorsQueueMessage } from '../src/domain/events.js';
 import type {
   Clock,
   Logger,
@@ -16,7 +16,7 @@ import type {
   ReceivedRecord,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import { type DeadReason, decodeVitalInfo, type Reading, type Tick } from '../src/domain/reading.js';
+import { decodeVitalInfo, type Reading, type Tick } from '../src/domain/reading.js';
 import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { contextEvent, heartbeatEvent, tickMinute, type Versions } from '../src/domain/watch-events.js';
 import {
@@ -27,10 +27,13 @@ import {
   NEXT_KEY,
   TOKEN_KEY,
 } from '../src/domain/watch-state.js';
+import { type BatchTally, createTally } from './watch-tally.js';
 
 /** Longest time between two writes of the position while batches raise nothing; a successor evaluates that much again. */
 const NEXT_EVERY_MS = 1_000;
 const READ_STATE_TIMEOUT_MS = 30_000;
+/** Records decoded at a time: what lives as long as a whole batch is what the garbage collector has to copy. */
+const CHUNK_RECORDS = 250;
 
 export interface WatchTopics {
   readonly vitalInfo: string;
@@ -47,7 +50,7 @@ export interface WatchPartitionParts {
   readonly newToken: () => string;
   transactionalProducer(partition: number): Promise<TransactionalProducer>;
   partitionReader(): Promise<PartitionReader>;
-  /** What is in force for this batch, its patients looked up. */
+  /** What is in force now, the patients of these readings looked up. */
   contextFor(readings: readonly Reading[]): Promise<EvaluationContext>;
   /** Called with the number of open episodes when it may have changed; 0 when the partition is let go. */
   onOpenEpisodes(partition: number, open: number): void;
@@ -98,10 +101,24 @@ async function readState(
   }
 }
 
-interface Batch {
-  /** Readings and ticks in order. */
+/** Decoded records, in order. */
+interface Chunk {
   readonly items: readonly (Reading | Tick)[];
   readonly readings: readonly Reading[];
+}
+
+function decodeChunk(records: readonly ReceivedRecord[], tally: BatchTally): Chunk {
+  const items: (Reading | Tick)[] = [];
+  const readings: Reading[] = [];
+  for (const record of records) {
+    const decoded = decodeVitalInfo(record.value);
+    if (decoded.type === 'reading') {
+      items.push(decoded.reading);
+      readings.push(decoded.reading);
+    } else if (decoded.type === 'tick') items.push(decoded.tick);
+    else tally.dead(decoded.reason, record.offset);
+  }
+  return { items, readings };
 }
 
 function createWork(
@@ -121,44 +138,25 @@ function createWork(
   let writtenAtMs = clock.monotonicMs();
   let versions = '';
   let heartbeatMinute = '';
+  /** False from the first change of memory until the batch is whole: half a batch must never be committed. */
+  let whole = true;
 
-  const decode = (records: readonly ReceivedRecord[]): Batch => {
-    const items: (Reading | Tick)[] = [];
-    const readings: Reading[] = [];
-    const dead = new Map<DeadReason, { count: number; offset: number }>();
-    for (const record of records) {
-      const decoded = decodeVitalInfo(record.value);
-      if (decoded.type === 'reading') {
-        items.push(decoded.reading);
-        readings.push(decoded.reading);
-      } else if (decoded.type === 'tick') items.push(decoded.tick);
-      else {
-        const seen = dead.get(decoded.reason);
-        if (seen) seen.count++;
-        else dead.set(decoded.reason, { count: 1, offset: record.offset });
-      }
-    }
-    for (const [reason, { count, offset }] of dead) {
-      metrics.count('watch_dead_total', { reason }, count);
-      log.warn('watch.dead', { partition, reason, count, firstOffset: offset });
-    }
-    return { items, readings };
-  };
-
-  /** Evaluates in Kafka's order, in memory; answers the messages for doctors-queue. */
-  const evaluateBatch = (batch: Batch, context: EvaluationContext, from: number): DoctorsQueueMessage[] => {
-    const messages: DoctorsQueueMessage[] = [];
+  /** Evaluates in Kafka's order, in memory; adds what doctors-queue has to hear to `messages`. */
+  const evaluateChunk = (
+    chunk: Chunk,
+    context: EvaluationContext,
+    from: number,
+    tally: BatchTally,
+    messages: DoctorsQueueMessage[],
+  ): void => {
     const nowUs = microsOfMs(clock.nowMs());
     const nowIso = formatMicros(nowUs);
-    const unclassified = new Map<EvaluationReason, number>();
-    let clamped = 0;
-    let skewed = 0;
-    if (batch.readings.length > 0) {
+    if (chunk.readings.length > 0) {
       const used = versionsOf(context);
       if (used.key !== versions) messages.push(contextEvent(partition, from, used.versions, nowIso));
       versions = used.key;
     }
-    for (const item of batch.items) {
+    for (const item of chunk.items) {
       if ('kind' in item) {
         const minute = tickMinute(item);
         if (minute > heartbeatMinute) {
@@ -168,23 +166,15 @@ function createWork(
         continue;
       }
       const time = instants.timeOf(item, nowUs);
-      if (time.clamped) clamped++;
-      if (time.skewed) skewed++;
-      metrics.observe('watch_evaluate_seconds', Math.max(0, nowUs - time.eventUs) / 1e6);
+      tally.reading(time, nowUs);
       const result = evaluate(item, book, context, { eventUs: time.eventUs, nowIso });
       for (const change of result.changes) {
         book.apply(change);
         dirty.set(episodeKeyText(change), change);
       }
       for (const event of result.events) messages.push(event);
-      for (const reason of result.unclassified) unclassified.set(reason, (unclassified.get(reason) ?? 0) + 1);
+      for (const reason of result.unclassified) tally.unclassified(reason);
     }
-    metrics.count('watch_readings_total', {}, batch.readings.length);
-    for (const [reason, count] of unclassified) metrics.count('watch_unclassified_total', { reason }, count);
-    if (clamped > 0) metrics.count('watch_clamped_total', {}, clamped);
-    if (skewed > 0) metrics.count('watch_clock_skew_total', {}, skewed);
-    if (clamped + skewed > 0) log.warn('watch.clock', { partition, clamped, skewed });
-    return messages;
   };
 
   const commit = async (messages: readonly DoctorsQueueMessage[], next: number): Promise<void> => {
@@ -221,10 +211,17 @@ function createWork(
       return expected;
     },
     handle: async (records, next) => {
-      const batch = decode(records);
-      const context = await parts.contextFor(batch.readings);
-      if (!ownership.isOurs()) return;
-      const messages = evaluateBatch(batch, context, records[0]?.offset ?? expected);
+      whole = false;
+      const messages: DoctorsQueueMessage[] = [];
+      const tally = createTally(partition, records.length, log, metrics);
+      for (let i = 0; i < records.length; i += CHUNK_RECORDS) {
+        const part = records.slice(i, i + CHUNK_RECORDS);
+        const chunk = decodeChunk(part, tally);
+        const context = await parts.contextFor(chunk.readings);
+        if (!ownership.isOurs()) return;
+        evaluateChunk(chunk, context, part[0]?.offset ?? expected, tally, messages);
+      }
+      tally.report();
       await onStep('watch.evaluated');
       const due = next > written && clock.monotonicMs() - writtenAtMs >= NEXT_EVERY_MS;
       if (messages.length > 0 || due) {
@@ -234,11 +231,12 @@ function createWork(
         announce(messages);
       }
       expected = next;
+      whole = true;
     },
     release: async (why) => {
       parts.onOpenEpisodes(partition, 0);
       try {
-        if (why === 'stop' && expected > written) await commit([], expected);
+        if (why === 'stop' && whole && expected > written) await commit([], expected);
       } catch (error) {
         log.warn('watch.position-not-written', { partition, error: error instanceof Error ? error.name : 'unknown' });
       } finally {

@@ -168,7 +168,7 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
   };
 }
 
-/** What is in force for a batch: limits compiled once a version, unknown patients looked up within the time-out. */
+/** What is in force for some readings: limits compiled once a version, unknown patients looked up within the time-out. */
 function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
   const { lookup, policy, privacy } = parts;
   let compiled: { version: string; limits: ThresholdTable } | undefined;

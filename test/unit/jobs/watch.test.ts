@@ -351,6 +351,14 @@ describe('letting go', () => {
     expect((await w.own()).expected).toBe(18);
   });
 
+  it('never commits half a batch', async () => {
+    const before = w.transactions.length;
+    w.failing.step = 'watch.evaluated';
+    await expect(send(work, [reading(3, 'p1', { heartBeat: 72 }, 99)])).rejects.toThrow('step');
+    await work.release('stop');
+    expect(w.transactions).toHaveLength(before);
+  });
+
   it('does not fail where Kafka does', async () => {
     w.failing.transact = new Error('away');
     await work.release('stop');
