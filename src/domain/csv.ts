@@ -42,8 +42,12 @@ export function parseCsv(
   const names = head.fields.map((name) => name ?? '');
   const known = [...headers.required, ...headers.optional];
   for (const [i, name] of names.entries()) {
+    // Not quoted: of a file without a header line it would be the first patient's name.
     if (!known.includes(name))
-      throw new CsvError(1, `unknown header ${JSON.stringify(name)}, known are ${known.join(', ')}`);
+      throw new CsvError(
+        1,
+        `header ${i + 1} is unknown: the first line must name the columns, known are ${known.join(', ')}`,
+      );
     if (names.indexOf(name) !== i) throw new CsvError(1, `header ${name} stands there twice`);
   }
   const missing = headers.required.filter((name) => !names.includes(name));

@@ -15,7 +15,7 @@ const PAGE_ROWS = 10_000;
 const PAGE_TIMEOUT_MS = 120_000;
 const READ_THROUGH_TIMEOUT_MS = 5_000;
 const IDS_AT_ONCE = 1_000;
-/** A table of limits has tens of rows; this many are a mistake in the mapping. */
+/** A table of limits has tens of rows; this many are a mistake in the mapping, and refused. */
 const MAX_THRESHOLD_ROWS = 100_000;
 
 export interface TableSourceOptions {
@@ -168,6 +168,8 @@ function merge(found: Map<string, Patient>, patient: Patient | undefined): boole
 function readThresholds(read: readonly MysqlRow[], mapping: ThresholdsMapping): ThresholdSnapshot {
   const rows: ThresholdRow[] = [];
   const problems: string[] = [];
+  if (read.length >= MAX_THRESHOLD_ROWS)
+    problems.push(`${MAX_THRESHOLD_ROWS} rows or more: is ${mapping.table} the table of limits?`);
   for (const [i, row] of read.entries()) {
     const result = thresholdOfRow(mapping, row);
     if (result.ok) rows.push(result.row);

@@ -62,14 +62,14 @@ export function createLookup(parts: LookupParts): RunningLookup {
   const confirmedAtMs: Record<ImportTable, number> = { patients: 0, thresholds: 0 };
   const stopped = new AbortController();
   let view = EMPTY;
-  let previous = EMPTY;
+  let previousExtra = EMPTY.extra;
   let redisDown = false;
   let refreshing: Promise<void> | undefined;
   let again = false;
   let loop: Promise<void> = Promise.resolve();
 
   const put = (next: View) => {
-    previous = view;
+    previousExtra = view.extra;
     view = next;
   };
   const readThrough = createReadThrough({
@@ -79,7 +79,7 @@ export function createLookup(parts: LookupParts): RunningLookup {
     // A batch may still hold the view before the newest one.
     found: (patient) => {
       view.extra.set(patient.id, patient);
-      previous.extra.set(patient.id, patient);
+      previousExtra.set(patient.id, patient);
     },
   });
 

@@ -7,6 +7,7 @@ import { runImport } from '../../../jobs/import-run.js';
 import { type Entry, patientOfEntry } from '../../../src/domain/import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS } from '../../../src/domain/mapping.js';
 import { STEPS, type Step } from '../../../src/domain/steps.js';
+import { lakeQuery } from '../../../src/lake/query.js';
 import type { MysqlSession } from '../../../src/mysql/pool.js';
 import { createTableSource } from '../../../src/mysql/table-source.js';
 import { type ImportBench, importBench } from '../../helpers/import-bench.js';
@@ -108,6 +109,16 @@ describe('patients', () => {
       ['c', '4B', false],
       ['d', '4B', false],
     ]);
+    // For whoever joins, the table is what it is now.
+    const now = await lakeQuery(
+      bench.lakeStore,
+      'SELECT patientid, admitted_ward FROM patients_information ORDER BY 1',
+    );
+    expect(now.rows.map((row) => Object.values(row))).toEqual([
+      ['b', '5C'],
+      ['c', '4B'],
+      ['d', '4B'],
+    ]);
     expect(await runImport('patients', bench.parts())).toMatchObject({ outcome: 'unchanged', added: 0 });
     expect((await inLake('patient')).files).toEqual(files);
     expect((await inRedis()).map((row) => row.id).sort()).toEqual(['b', 'c', 'd']);
@@ -193,6 +204,11 @@ describe('thresholds', () => {
     const refused = await runImport('thresholds', bench.parts());
     expect(refused).toMatchObject({ outcome: 'refused', version: good.version });
     expect(refused.problems.join()).toMatch(/bp.*upside down/);
+    const { rows } = await lakeQuery(
+      bench.lakeStore,
+      'SELECT SUM(alert_flag)::INT AS n FROM threshold_reference_table',
+    );
+    expect(rows).toEqual([{ n: 2 }]);
     await bench.sql("UPDATE Threshold_Reference_table SET low_value = NULL WHERE attribute = 'bp'");
     expect((await runImport('thresholds', bench.parts())).problems).toEqual(['row 4 (bp): low_value is no number']);
     expect(await version()).toBe(good.version);
@@ -223,6 +239,16 @@ describe('thresholds', () => {
     await runImport('thresholds', parts, { file: { name: 'thresholds-news2.csv', bytes } });
     expect(await bench.redis.hlen(`${bench.prefix}:lookup:thresholds:${loaded.version}`)).toBe(25);
     expect(await bench.redis.ttl(`${bench.prefix}:lookup:thresholds:${loaded.version}`)).toBe(-1);
+  });
+
+  it('come back from the lake while the source is away', async () => {
+    const { version: last } = (await bench.parts().lake.newest('thresholds')) ?? {};
+    await bench.flush();
+    const real = bench.parts();
+    const source = { ...real.source, thresholds: () => Promise.reject(new Error('away')) };
+    await expect(runImport('thresholds', { ...real, source })).rejects.toThrow('away');
+    expect(await version()).toBe(last);
+    expect(bench.log.lines.map((line) => line.event)).toContain('import.restored-from-lake');
   });
 
   it('are nothing, said aloud, where there is neither table nor file', async () => {

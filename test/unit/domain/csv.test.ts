@@ -33,7 +33,7 @@ describe('parseCsv', () => {
   it.each([
     ['', 1, /empty/],
     ['a\n1', 1, /missing headers: b/],
-    ['a,b,d\n1,2,3', 1, /unknown header "d"/],
+    ['a,b,d\n1,2,3', 1, /header 3 is unknown.*known are a, b, c/],
     ['a,b,a\n1,2,3', 1, /header a stands there twice/],
     ['a,b\n1,2\n3', 3, /1 fields, but the header has 2/],
     ['a,b\n1,2\n\n3,4', 3, /1 fields/],
@@ -49,6 +49,10 @@ describe('parseCsv', () => {
     } catch (error) {
       expect((error as CsvError).line).toBe(line);
     }
+  });
+
+  it('says nothing of a file whose first line is data', () => {
+    expect(() => parse('Zyx Plantedname,2\n')).toThrow(/^(?!.*Planted).*header 1 is unknown/);
   });
 
   it('refuses what is not UTF-8', () => {

@@ -169,7 +169,7 @@ describe('files', () => {
       'line 4: alert_flag is neither 0 nor 1',
     ]);
     expect(contentOfThresholdsFile(Buffer.from('attribute,ages\n'), {}).problems.join()).toMatch(
-      /line 1: unknown header/,
+      /line 1: header 2 is unknown/,
     );
   });
 
