@@ -1,4 +1,4 @@
-// Vitest's projects: one a tier, so that `--project unit` needs no stack and no other tier runs by accident.
+// Vitest's projects: one a tier, so that `--project unit` needs no stack and no other tier runs by accident. They run one after the other.
 import { defineConfig } from 'vitest/config';
 import { scrubInPlace } from './ops/local/environment.mjs';
 
@@ -10,7 +10,7 @@ const minutes = (n: number) => n * 60_000;
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node' } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node', sequence: { groupOrder: 0 } } },
       {
         test: {
           name: 'integration',
@@ -19,6 +19,7 @@ export default defineConfig({
           testTimeout: minutes(1),
           hookTimeout: minutes(1),
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -29,6 +30,7 @@ export default defineConfig({
           testTimeout: minutes(3),
           hookTimeout: minutes(2),
           maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
