@@ -205,9 +205,10 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   ): void => {
     if (readings.length > 0) metrics.count('poll_rows_total', {}, readings.length);
     if (late > 0) metrics.count('poll_late_rows_total', {}, late);
-    for (const { from, to } of retired) {
-      metrics.count('poll_ids_retired_total', {}, Number(to - from + 1n));
-      log.info('poll.retired', { from: String(from), to: String(to) });
+    if (retired.length > 0) {
+      const ids = Number(retired.reduce((sum, { from, to }) => sum + to - from + 1n, 0n));
+      metrics.count('poll_ids_retired_total', {}, ids);
+      log.info('poll.retired', { ids, ranges: retired.length, first: String(retired[0]?.from) });
     }
     const oldestUs = parseMicros(readings[0]?.recordedAt ?? '');
     if (oldestUs !== undefined) metrics.gauge('poll_lag_seconds', Math.max(0, clock.nowMs() / 1e3 - oldestUs / 1e6));

@@ -63,7 +63,7 @@ export async function pollWorld(name: string, options: PollWorldOptions = {}): P
     await root.query(`DROP DATABASE IF EXISTS ${database}`);
     for (const connection of connections) connection.destroy();
   });
-  await root.query(`CREATE DATABASE ${database}`);
+  await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
   await root.query(`USE ${database}`);
   const vitals = options.mapping ?? DEFAULT_VITALS;
   const tables = sourceTablesSql({ vitals, patients: DEFAULT_PATIENTS, thresholds: DEFAULT_THRESHOLDS });
