@@ -1,4 +1,5 @@
 // One import: read, refuse what is broken, stage and record in the lake, load into Redis, switch, tell (data-path.md 6). Every step can be repeated.
+import { setImmediate } from 'node:timers/promises';
 import {
   contentOfAppended,
   contentOfPatients,
@@ -10,7 +11,7 @@ import {
 import { type ImportedVersion, importedAtAfter, type ReferenceLake } from '../src/domain/import-lake.js';
 import type { ImportOutcome, ImportTable } from '../src/domain/import-settings.js';
 import type { TableSource } from '../src/domain/import-source.js';
-import { diffEntries, type Entry, versionOf } from '../src/domain/import-version.js';
+import { Checksum, diffEntries, type Entry, type VersionInfo } from '../src/domain/import-version.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
 import type { ThresholdCheckOptions } from '../src/domain/threshold-check.js';
 import { microsOfMs } from '../src/domain/time.js';
@@ -18,6 +19,8 @@ import type { LookupStore } from '../src/redis/lookup-store.js';
 
 /** An import that died lets the next one in after this; a living one renews its lock three times as often. */
 const LOCK_TTL_MS = 30_000;
+/** Rows hashed between two looks at everything else. */
+const ROWS_A_TURN = 2_000;
 /** Problems and warnings that one log line quotes. */
 const MAX_QUOTED = 20;
 
@@ -142,7 +145,7 @@ async function importLocked(
     return { ...NOTHING, outcome: 'refused', version: before?.version ?? null, problems, warnings };
   }
 
-  const info = versionOf(table, content.entries);
+  const info = await versionInTurns(table, content.entries);
   const source = request.file ? `file:${request.file.name}` : (parts.source.names[table] ?? 'none');
   const diff = { added: 0, changed: 0, deleted: 0 };
   if (info.version !== before?.version) {
@@ -153,7 +156,7 @@ async function importLocked(
     await lake.commit(table, version, content.entries, found.deleted, onStep);
     for (const [change, n] of Object.entries(diff)) metrics.count('import_rows_total', { table, change }, n);
   }
-  await load(table, parts, content.entries, source, lock);
+  await load(table, parts, info, content.entries, source, lock);
   return {
     outcome: info.version === before?.version ? 'unchanged' : 'changed',
     version: info.version,
@@ -213,7 +216,7 @@ async function restoreIfLost(
   const inForce = await parts.store.current(table);
   const result = { ...NOTHING, version: newest.version, rows: newest.rows };
   if (inForce?.version === newest.version) return { ...result, outcome: 'unchanged' };
-  await load(table, parts, await parts.lake.read(table), newest.source, lock);
+  await load(table, parts, newest, await parts.lake.read(table), newest.source, lock);
   parts.log.warn('import.restored-from-lake', { table, version: newest.version, rows: newest.rows });
   return { ...result, outcome: 'restored' };
 }
@@ -221,15 +224,25 @@ async function restoreIfLost(
 async function load(
   table: ImportTable,
   { store, clock, onStep }: ImportParts,
+  info: VersionInfo,
   entries: readonly Entry[],
   source: string,
   lock: string,
 ): Promise<void> {
-  const info = versionOf(table, entries);
   await store.write(table, info, entries, source, clock.nowMs());
   await onStep('import.before-switch');
   await store.switchTo(table, info, lock, clock.nowMs());
   await onStep('import.after-switch');
+}
+
+/** The process may be everybody's: a large table must not stop alerts while it is hashed. */
+async function versionInTurns(table: ImportTable, entries: readonly Entry[]): Promise<VersionInfo> {
+  const sum = new Checksum();
+  for (const [i, entry] of entries.entries()) {
+    sum.add(entry);
+    if (i % ROWS_A_TURN === 0) await setImmediate();
+  }
+  return sum.info(table);
 }
 
 function quoted(lines: readonly string[]): readonly string[] {

@@ -1,4 +1,5 @@
 // The reference tables in the lake: each import that found a change writes the whole version, in one commit record with where it got to.
+import { setImmediate } from 'node:timers/promises';
 import { parquetReadObjects } from 'hyparquet';
 import type { ImportedVersion, ReferenceLake } from '../domain/import-lake.js';
 import type { ImportTable } from '../domain/import-settings.js';
@@ -18,7 +19,7 @@ import { readTail } from './chain-reader.js';
 import { PATIENT_TABLE, THRESHOLD_TABLE } from './columns.js';
 import type { CommitRecord } from './commit-record.js';
 import { LakeChainError, LakeFileMissingError } from './errors.js';
-import { bufferRows, type HourBuffers } from './hour-buffers.js';
+import { HourBuffers } from './hour-buffers.js';
 import { encodeParquet } from './parquet-encoder.js';
 
 const TOPICS = { patients: 'import.patient', thresholds: 'import.threshold' } as const satisfies Record<
@@ -26,6 +27,7 @@ const TOPICS = { patients: 'import.patient', thresholds: 'import.threshold' } as
   string
 >;
 const PARTITION = 0;
+const ROWS_A_TURN = 2_000;
 const noStep: OnStep = () => undefined;
 
 export interface ReferenceLakeParts {
@@ -70,7 +72,7 @@ export function createReferenceLake(parts: ReferenceLakeParts): ReferenceLake {
       await chain.commit({
         start: 0,
         next: (chain.tail()?.next ?? 0) + 1,
-        rows: rowsOf(table, version, entries, deleted),
+        rows: await rowsOf(table, version, entries, deleted),
         last: null,
         state: version,
       });
@@ -78,19 +80,27 @@ export function createReferenceLake(parts: ReferenceLakeParts): ReferenceLake {
   };
 }
 
-function rowsOf(
+async function rowsOf(
   table: ImportTable,
   { version, importedAt }: ImportedVersion,
   entries: readonly Entry[],
   deleted: readonly Entry[],
-): HourBuffers {
-  const rows = <Row>(decode: (entry: Entry) => Row) => [
-    ...entries.map((entry) => ({ version, importedAt, row: decode(entry), deleted: false })),
-    ...deleted.map((entry) => ({ version, importedAt, row: decode(entry), deleted: true })),
-  ];
-  return table === 'patients'
-    ? bufferRows(PATIENT_TABLE, rows(patientOfEntry))
-    : bufferRows(THRESHOLD_TABLE, rows(thresholdOfEntry));
+): Promise<HourBuffers> {
+  const buffers = new HourBuffers();
+  let rows = 0;
+  for (const [some, gone] of [
+    [entries, false],
+    [deleted, true],
+  ] as const) {
+    for (const entry of some) {
+      const row = { version, importedAt, deleted: gone };
+      if (table === 'patients') buffers.append(PATIENT_TABLE, { ...row, row: patientOfEntry(entry) });
+      else buffers.append(THRESHOLD_TABLE, { ...row, row: thresholdOfEntry(entry) });
+      // The process may be everybody's: a large table must not stop alerts.
+      if (++rows % ROWS_A_TURN === 0) await setImmediate();
+    }
+  }
+  return buffers;
 }
 
 function versionOfRecord(table: ImportTable, record: CommitRecord | undefined): ImportedVersion | undefined {
