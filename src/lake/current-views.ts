@@ -1,8 +1,9 @@
-// Views of the newest version of each reference table, under the original names: the tables themselves keep every version.
+// Views under the original names: readings as the hospital's table has them, and the newest version of each reference table.
+import { columnName } from './columns.js';
 
 export interface LakeView {
   readonly name: string;
-  /** The statement behind it, for DuckDB and Hive alike. */
+  /** The statement behind it, for DuckDB; ops/hive/views.sql has Hive's. */
   readonly select: string;
 }
 
@@ -23,3 +24,12 @@ export const CURRENT_VIEWS: readonly LakeView[] = [
       CASE WHEN alert THEN 1 ELSE 0 END AS alert_flag, message AS alert_message, severity, unit ${newest('threshold')}`,
   },
 ];
+
+/** Readings with the columns that the original's table had: the vital signs under their own names. */
+export function vitalInfoView(attributes: readonly string[]): LakeView {
+  const vitals = attributes.map((name) => `"${columnName(name)}" AS "${name.replaceAll('"', '""')}"`);
+  return {
+    name: 'patients_vital_info',
+    select: `SELECT row_id AS id, patient_id AS customerId, ${[...vitals, 'recorded_at'].join(', ')} FROM vital_info`,
+  };
+}

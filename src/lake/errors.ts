@@ -20,11 +20,6 @@ export class LakeRaceLostError extends Error {
   override readonly name = 'LakeRaceLostError';
 }
 
-/** The lake belongs to another deployment. */
-export class LakeClaimedError extends Error {
-  override readonly name = 'LakeClaimedError';
-}
-
 /** A row that its table's columns refuse. */
 export class TableRowError extends Error {
   override readonly name = 'TableRowError';

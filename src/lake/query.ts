@@ -4,7 +4,7 @@ import { ATTRIBUTES } from '../domain/attributes.js';
 import type { LakeStore } from '../domain/ports.js';
 import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { lakeTables } from './columns.js';
-import { CURRENT_VIEWS } from './current-views.js';
+import { CURRENT_VIEWS, vitalInfoView } from './current-views.js';
 import { LakeQueryError } from './errors.js';
 import { DUCKDB_TYPES, type LakeTable } from './table.js';
 
@@ -20,9 +20,10 @@ export interface LakeResult {
 const ATTEMPTS = 3;
 
 /**
- * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows), `dt` and
- * `hr` as text. `attributes`: the vital signs that vital_info has a column for, whatever its files have. Throws
- * LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and DuckDB's own error for wrong SQL.
+ * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows; `dt` and
+ * `hr` are text), and the views under the original names. `attributes`: the vital signs that vital_info has a column for,
+ * whatever its files have. Throws LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and
+ * DuckDB's own error for wrong SQL.
  */
 export async function lakeQuery(
   store: LakeStore,
@@ -44,7 +45,8 @@ export async function lakeQuery(
             files.filter((file) => file.table === table.name),
           ),
         );
-      for (const view of CURRENT_VIEWS) await connection.run(`CREATE VIEW ${view.name} AS ${view.select}`);
+      for (const { name, select } of [vitalInfoView(attributes), ...CURRENT_VIEWS])
+        await connection.run(`CREATE VIEW ${name} AS ${select}`);
       const reader = await connection.runAndReadAll(sql);
       return {
         columns: reader.deduplicatedColumnNames(),

@@ -6,8 +6,7 @@ import type { LakeStore } from '../../../src/domain/ports.js';
 import { STEPS } from '../../../src/domain/steps.js';
 import { type Chain, type ChainParts, openChain } from '../../../src/lake/chain.js';
 import { lakeFiles, listChains, readChain, readTail } from '../../../src/lake/chain-reader.js';
-import { claimLake } from '../../../src/lake/claim.js';
-import { LakeChainError, LakeClaimedError, LakeFileMissingError, LakeRaceLostError } from '../../../src/lake/errors.js';
+import { LakeChainError, LakeFileMissingError, LakeRaceLostError } from '../../../src/lake/errors.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { bufferRows } from '../../../src/lake/hour-buffers.js';
@@ -275,19 +274,5 @@ describe('A chain', () => {
     const chain = await open({ store: lying });
     await expect(chain.commit(change(10, 6))).rejects.toThrow('other bytes than were written');
     expect([await paths('_log'), await paths('beat')]).toEqual([[], []]);
-  });
-});
-
-describe('claimLake', () => {
-  it('lets one deployment in, again and again, and refuses another name or source', async () => {
-    const mine = { name: 'st-mary', source: 'ward-db' };
-    await Promise.all([claimLake(store, mine), claimLake(store, mine), claimLake(store, mine)]);
-    await claimLake(store, mine);
-    await expect(claimLake(store, { ...mine, name: 'other' })).rejects.toThrow(
-      "belongs to deployment 'st-mary' with source 'ward-db', not to 'other'",
-    );
-    await expect(claimLake(store, { ...mine, source: 'x' })).rejects.toThrow(LakeClaimedError);
-    await store.write('_log/deployment.json', Buffer.from('garbage'));
-    await expect(claimLake(store, mine)).rejects.toThrow('something else');
   });
 });

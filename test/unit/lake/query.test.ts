@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LakeStore } from '../../../src/domain/ports.js';
+import type { Reading } from '../../../src/domain/reading.js';
+import { archivedTopics } from '../../../src/lake/archived-topics.js';
+import { openChain } from '../../../src/lake/chain.js';
+import { lakeTables } from '../../../src/lake/columns.js';
+import { LakeQueryError } from '../../../src/lake/errors.js';
+import { diskFileOps } from '../../../src/lake/file-ops.js';
+import { createFolderStore } from '../../../src/lake/folder-store.js';
+import { HourBuffers } from '../../../src/lake/hour-buffers.js';
+import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
+import { lakeQuery } from '../../../src/lake/query.js';
+import { reading } from '../../helpers/readings.js';
+import { recordingLogger } from '../../helpers/recorders.js';
+
+let folder: string;
+let store: LakeStore;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'wardwatch-query-'));
+  store = createFolderStore(path.join(folder, "ward's [1]* lake"), diskFileOps);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function archive(attributes: readonly string[], readings: readonly Reading[], dieAt?: string): Promise<void> {
+  const [topic] = archivedTopics(attributes);
+  const chain = await openChain({
+    store,
+    encode: encodeParquet,
+    topic: 'vital-info',
+    partition: 0,
+    clusterId: 'c',
+    token: `t${Math.random()}`,
+    steps: { staged: 'archive.staged', beforeRecord: 'archive.before-record', afterRecord: 'archive.after-record' },
+    onStep: (step) => {
+      if (step === dieAt) throw new Error('died');
+    },
+    log: recordingLogger(),
+  });
+  const rows = new HourBuffers();
+  const start = chain.tail()?.next ?? 0;
+  for (const [i, one] of readings.entries()) {
+    const decoded = topic?.decode(Buffer.from(JSON.stringify(one)));
+    if (!topic || decoded?.type !== 'row') throw new Error('no row');
+    rows.append(topic.table, { message: decoded.message, partition: 0, offset: start + i });
+  }
+  await chain.commit({ start, next: start + readings.length, rows, last: null }).catch((error: Error) => {
+    if (error.message !== 'died') throw error;
+  });
+}
+
+describe('lakeQuery', () => {
+  it('has every table with its columns, and the original names, before there is any file', async () => {
+    const { rows } = await lakeQuery(
+      store,
+      `SELECT table_name, count(*)::INT AS columns FROM information_schema.columns GROUP BY 1`,
+      ['heartBeat'],
+    );
+    const found = Object.fromEntries(rows.map((row) => [row.table_name, row.columns]));
+    for (const table of lakeTables(['heartBeat'])) expect(found[table.name], table.name).toBe(table.columns.length + 2);
+    const { columns, rows: none } = await lakeQuery(store, 'SELECT * FROM patients_vital_info', ['heartBeat']);
+    expect([columns, none]).toEqual([['id', 'customerId', 'heartBeat', 'recorded_at'], []]);
+    for (const view of ['patients_information', 'threshold_reference_table'])
+      expect((await lakeQuery(store, `SELECT * FROM ${view}`)).rows).toEqual([]);
+  });
+
+  it('reads exactly the files of the log: staged ones too, strangers not, and signs that came later', async () => {
+    await archive(['heartBeat'], [reading(1, 'p1', { heartBeat: 70, spo2: 97 }, 0, { other: { bed: '7' } })]);
+    await archive(['heartBeat', 'spo2'], [reading(2, 'p1', { spo2: 96.5 }, 3600, { bad: { heartBeat: 'n/a' } })]);
+    // Committed, and its writer died before it could publish.
+    await archive(['heartBeat', 'spo2'], [reading(3, 'p2', { heartBeat: 71 }, 7200)], 'archive.after-record');
+    const stranger = path.join(folder, "ward's [1]* lake", 'vital_info/dt=2026-11-24/hr=22/copy.parquet');
+    const [file] = await store.list('vital_info');
+    await writeFile(stranger, (await store.read(file?.path as string)) as Uint8Array);
+
+    const sql = `SELECT row_id, patient_id, heart_beat, spo2, bad, other, dt, hr, strftime(recorded_at, '%H:%M') AS at,
+      kafka_offset FROM vital_info ORDER BY row_id`;
+    const expected = [
+      { row_id: '1', heart_beat: 70, spo2: null, bad: null, other: '{"bed":"7","spo2":97}', hr: '22', at: '22:00' },
+      { row_id: '2', heart_beat: null, spo2: 96.5, bad: '{"heartBeat":"n/a"}', other: null, hr: '23', at: '23:00' },
+      { row_id: '3', heart_beat: 71, spo2: null, bad: null, other: null, dt: '2026-11-25', hr: '00', at: '00:00' },
+    ].map((row, i) => ({ patient_id: i < 2 ? 'p1' : 'p2', dt: '2026-11-24', kafka_offset: String(i), ...row }));
+    expect((await lakeQuery(store, sql, ['heartBeat', 'spo2'])).rows).toEqual(expected);
+    // The same once the next owner has published it, and for somebody who knows fewer or more signs.
+    await archive(['heartBeat'], [reading(4, 'p2', {}, 7200)]);
+    expect(await store.list('_staging')).toEqual([]);
+    const after = await lakeQuery(store, sql, ['heartBeat', 'bp']);
+    expect(after.rows.slice(0, 3)).toEqual(expected);
+    expect((await lakeQuery(store, 'SELECT count(bp) AS n FROM vital_info', ['bp'])).rows).toEqual([{ n: '0' }]);
+  });
+
+  it("says what is wrong: a lake elsewhere, and DuckDB's own words on wrong SQL", async () => {
+    await expect(lakeQuery({ ...store, url: 's3://bucket/lake' }, 'SELECT 1')).rejects.toThrow(LakeQueryError);
+    await expect(lakeQuery(store, 'SELECT nothing FROM vital_info')).rejects.toThrow('nothing');
+  });
+});
