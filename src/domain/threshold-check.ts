@@ -5,7 +5,7 @@ import { type Band, bandOf, isUsable } from './threshold-bands.js';
 import { decimalsFor, MAX_AGE } from './threshold-table.js';
 
 /** Ages that a table should cover; older patients are few, and unclassified where no row reaches them. */
-export const OLDEST_CHECKED_AGE = 120;
+const OLDEST_CHECKED_AGE = 120;
 
 export type ThresholdProblemKind =
   | 'empty'
