@@ -320,7 +320,7 @@ describe('against the model', () => {
         expect(new Set(events.map((e) => e.eventId)).size).toBe(events.length);
         for (const change of changes) expect(new Set(change.map((c) => c.direction)).size).toBe(change.length);
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
   });
 
@@ -349,7 +349,7 @@ describe('against the model', () => {
         );
         for (const event of events) expect(decodeDoctorsQueue(JSON.stringify(event)).type).toBe('episode');
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });

@@ -68,7 +68,7 @@ it('reads back every state under every key, also one that looks like next or tok
       expect(keys.get(name) ?? parts).toBe(parts);
       keys.set(name, parts);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 
