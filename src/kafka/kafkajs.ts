@@ -6,7 +6,7 @@ import { type AbortedTransaction, type FetchedRecord, withoutAborted } from './a
 import { encodeProduce, type ProduceRequest } from './produce-encoding.js';
 import { endOfBatches } from './record-batches.js';
 
-/** The mends lean on the inside of exactly this version (ops/decisions/0003): another one is a decision of its own. */
+/** The mends lean on the inside of exactly this version (ops/decisions/kafkajs-with-mends.md): another one is a decision of its own. */
 const SUPPORTED_VERSION = '2.2.4';
 
 const load = createRequire(import.meta.url);
