@@ -16,6 +16,7 @@ import { formatMicros } from '../../../src/domain/time.js';
 import { limit, SEED_LIMITS } from '../../helpers/limits.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { type JudgedSample, referenceEvents } from '../../helpers/reference-episodes.js';
+import { anyText } from '../../helpers/texts.js';
 
 const NOW_US = START_US + 3_600_000_000;
 const NOW_ISO = formatMicros(NOW_US);
@@ -325,13 +326,10 @@ describe('against the model', () => {
   });
 
   it('every event of any reading that decodes is one that dispatch can read', () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 20 }),
-      fc.constantFrom('heartBeat', 'bp', 'spo2', '__proto__'),
-    );
+    const text = fc.oneof(anyText(20), fc.constantFrom('heartBeat', 'bp', 'spo2', '__proto__'));
     const any = fc.record({
       values: fc.dictionary(text, fc.double(), { maxKeys: 3 }),
-      bad: fc.dictionary(text, fc.string({ unit: 'binary', maxLength: 10 }), { maxKeys: 2 }),
+      bad: fc.dictionary(text, anyText(10), { maxKeys: 2 }),
       patientId: fc.constantFrom('p1', 'ageless', 'x'),
       recordedAt: fc.constantFrom(
         '2026-02-31T10:00:00.000000Z',
