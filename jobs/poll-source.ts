@@ -28,7 +28,7 @@ import {
 import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
 import type { EncodedReading } from '../src/domain/vitals-row.js';
 import { FencedError } from '../src/kafka/errors.js';
-import { LIST_EVERY_MS } from '../src/mysql/evidence.js';
+import { listAgainMs } from '../src/mysql/evidence.js';
 import type { EvidenceLook, VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import { createPollAlarms } from './poll-alarms.js';
 import { checkNotBack, firstPosition, onThisServer, readPosition, tokenRecord } from './poll-position.js';
@@ -99,7 +99,8 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   const steadyMs = () => Math.round(startMs + clock.monotonicMs());
   const isoNow = () => formatMicros(microsOfMs(clock.nowMs()));
   const alarms = createPollAlarms(log, clock);
-  const last = { tickMs: -Infinity, evidenceMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, pageFull: false };
+  const last = { tickMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, pageFull: false };
+  const evidenceOf = { askedMs: -Infinity, stale: 0 };
   let owned: Owned | undefined;
   let session: VitalsSession | undefined;
 
@@ -187,10 +188,12 @@ export function createPollSource(parts: PollSourceParts): PollSource {
 
   /** Timed by the moment before the question: the answer is no older. */
   const fold = async (from: VitalsSession, ledger: Ledger): Promise<Ledger> => {
-    if (ledger.gaps.length === 0 || clock.monotonicMs() - last.evidenceMs < LIST_EVERY_MS) return ledger;
+    const waitMs = listAgainMs(evidenceOf.stale);
+    if (ledger.gaps.length === 0 || clock.monotonicMs() - evidenceOf.askedMs < waitMs) return ledger;
     const askedMs = steadyMs();
     const look = await from.look(ledger.gaps, askedMs);
-    last.evidenceMs = clock.monotonicMs();
+    evidenceOf.askedMs = clock.monotonicMs();
+    evidenceOf.stale = look.kind === 'trx-none' ? evidenceOf.stale + 1 : 0;
     metrics.count('poll_evidence_total', { result: look.kind === 'trx-none' ? look.result : 'fresh' });
     alarms.evidence(look);
     await onStep('poll.evidence');

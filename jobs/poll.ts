@@ -10,7 +10,7 @@ import { SourceRefused } from '../src/mysql/refusal.js';
 import type { Actor, ActorHealth } from './actor.js';
 import { createPollSource, type PollSourceParts } from './poll-source.js';
 
-const TURN_MS = 30_000;
+const DEFAULT_TURN_MS = 30_000;
 const READD_EVERY_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 1_000;
 const RETRY_FIRST_MS = 100;
@@ -29,6 +29,8 @@ export interface PollParts extends PollSourceParts {
   readonly queuePrefix: string;
   /** POLL_INTERVAL_MS: from the end of the table to the next look. */
   readonly intervalMs: number;
+  /** How long a turn lasts while Redis answers; 30 s. */
+  readonly turnMs?: number;
   /** How long a turn may go without finishing a look, or failing one, before `live` is false. */
   readonly stuckAfterMs?: number;
 }
@@ -110,7 +112,7 @@ export function createPollActor(parts: PollParts): Actor {
   };
 
   const turn = async (context: JobContext): Promise<void> => {
-    const endMs = clock.monotonicMs() + TURN_MS;
+    const endMs = clock.monotonicMs() + (parts.turnMs ?? DEFAULT_TURN_MS);
     let failures = 0;
     let begun = false;
     /** Without Redis nobody could take over by the mailbox, so the turn goes on past its end until Redis answers. */

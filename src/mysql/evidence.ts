@@ -6,6 +6,8 @@ import { quoted, quotedTable, SourceRefused } from './refusal.js';
 
 /** The server keeps its list for 100 ms after anybody's look: asked sooner it is certainly old. */
 export const LIST_EVERY_MS = 110;
+/** Each look, in vain or not, keeps the old list alive: two who ask in step would starve each other, so whoever got nothing steps back. */
+const STEPS_BACK = 3;
 /** Ids from here on are MySQL's stand-ins for transactions that have written nothing. */
 const FIRST_UNREAL_ID = 1n << 48n;
 /** The list is cut at 16 MiB without a word; one transaction takes 1.5 KiB of it at most. */
@@ -16,6 +18,11 @@ const ER_PARSE = 1064;
 /** MariaDB answers NOWAIT with the lock wait time-out, MySQL with 3572; a deadlock too says that somebody holds it. */
 const HELD = new Set([1205, 3572, 1213]);
 const PROBED_AT_ONCE = 200;
+
+/** How long to wait from one look to the next after `stale` looks in vain, ms. */
+export function listAgainMs(stale: number): number {
+  return stale === 0 ? LIST_EVERY_MS : LIST_EVERY_MS * (2 + (stale % STEPS_BACK));
+}
 
 export type ListResult =
   | { readonly result: 'fresh'; readonly transactions: readonly string[] }

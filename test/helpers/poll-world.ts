@@ -7,10 +7,12 @@ import { ATTRIBUTES } from '../../src/domain/attributes.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS, type VitalsMapping } from '../../src/domain/mapping.js';
 import type { EvidenceKind } from '../../src/domain/position.js';
 import { sourceTablesSql } from '../../src/domain/source-tables.js';
+import type { KafkaClient } from '../../src/kafka/client.js';
 import { createPool } from '../../src/mysql/pool.js';
 import { createVitalsSource, type VitalsSource } from '../../src/mysql/vitals-source.js';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { type TestKafka, testKafka, valuesOf } from './kafka.js';
+import { recordingLogger, recordingMetrics } from './recorders.js';
 import { testStack, uniqueName } from './stack.js';
 
 export interface PollWorldOptions {
@@ -31,12 +33,19 @@ export interface SourceOptions {
   readonly parts?: Partial<PollSourceParts>;
 }
 
-export interface PollWorld extends TestKafka {
+export interface PollWorld {
+  readonly kafka: KafkaClient;
+  /** KAFKA_PREFIX of this world. */
+  readonly prefix: string;
+  readonly log: ReturnType<typeof recordingLogger>;
+  readonly metrics: ReturnType<typeof recordingMetrics>;
   readonly database: string;
   readonly url: string;
   /** As root, in the database; a new connection each time, closed after the file. */
   connection(): Promise<mysql.Connection>;
   sql(statement: string, params?: readonly unknown[]): Promise<mysql.RowDataPacket[]>;
+  /** The URL of an account with these rights only. */
+  account(...grants: string[]): Promise<string>;
   vitals(options?: SourceOptions): VitalsSource;
   parts(options?: SourceOptions): PollSourceParts;
   poller(options?: SourceOptions): PollSource;
@@ -47,30 +56,42 @@ export interface PollWorld extends TestKafka {
   retired(): Promise<number[]>;
 }
 
-/** Makes a database and topics under the prefix; both go after the file's tests. */
-export async function pollWorld(name: string, options: PollWorldOptions = {}): Promise<PollWorld> {
+/** Called at the top of a file: worlds that it makes go after the file's tests, with databases, topics and accounts. */
+export function pollWorlds(file: string): (name: string, options?: PollWorldOptions) => Promise<PollWorld> {
+  const shared = testKafka(file);
+  const ends: (() => Promise<unknown>)[] = [];
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  return (name, options = {}) => pollWorld(shared, ends, name, options);
+}
+
+async function pollWorld(
+  shared: TestKafka,
+  ends: (() => Promise<unknown>)[],
+  name: string,
+  options: PollWorldOptions,
+): Promise<PollWorld> {
   const stack = testStack();
   const database = uniqueName(name);
   const partitions = options.partitions ?? 3;
-  const world = testKafka(name);
+  const world = {
+    kafka: shared.kafka,
+    prefix: `${shared.prefix}${name}.`,
+    log: recordingLogger(),
+    metrics: recordingMetrics(),
+  };
   const root = await mysql.createConnection(stack.rdsUrl);
-  const connections: mysql.Connection[] = [root];
-  const pools: ReturnType<typeof createPool>[] = [];
-  const pollers: PollSource[] = [];
-  afterAll(async () => {
-    for (const poller of pollers) await poller.letGo();
-    for (const pool of pools) await pool.close();
-    await root.query(`DROP DATABASE IF EXISTS ${database}`);
-    for (const connection of connections) connection.destroy();
-  });
+  ends.push(async () => root.destroy());
   await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
+  ends.push(() => root.query(`DROP DATABASE ${database}`));
   await root.query(`USE ${database}`);
   const vitals = options.mapping ?? DEFAULT_VITALS;
   const tables = sourceTablesSql({ vitals, patients: DEFAULT_PATIENTS, thresholds: DEFAULT_THRESHOLDS });
   for (const statement of options.sql ?? tables) await root.query(statement);
-  await world.topic('vital-info', partitions);
-  await world.topic('vital-poll-state', 1, { 'cleanup.policy': 'compact' });
-  await world.topic('vital-gaps');
+  await shared.topic(`${name}.vital-info`, partitions);
+  await shared.topic(`${name}.vital-poll-state`, 1, { 'cleanup.policy': 'compact' });
+  await shared.topic(`${name}.vital-gaps`);
   const at = new URL(stack.rdsUrl);
   at.pathname = `/${database}`;
   const url = at.toString();
@@ -84,7 +105,7 @@ export async function pollWorld(name: string, options: PollWorldOptions = {}): P
   };
   const source = (o: SourceOptions = {}) => {
     const pool = createPool({ url: o.url ?? url, timezone: o.timezone }, world.log, world.metrics);
-    pools.push(pool);
+    ends.push(() => pool.close());
     return createVitalsSource(
       pool,
       {
@@ -118,8 +139,18 @@ export async function pollWorld(name: string, options: PollWorldOptions = {}): P
     url,
     connection: async () => {
       const connection = await mysql.createConnection(url);
-      connections.push(connection);
+      ends.push(async () => connection.destroy());
       return connection;
+    },
+    account: async (...grants) => {
+      const user = uniqueName('u');
+      await root.query(`CREATE USER '${user}'@'%' IDENTIFIED BY 'pw'`);
+      ends.push(() => root.query(`DROP USER '${user}'@'%'`));
+      for (const grant of grants) await root.query(`GRANT ${grant} TO '${user}'@'%'`);
+      const own = new URL(url);
+      own.username = user;
+      own.password = 'pw';
+      return own.toString();
     },
     sql: async (statement, params = []) => {
       const [rows] = await root.query<mysql.RowDataPacket[]>(statement, [...params]);
@@ -129,7 +160,7 @@ export async function pollWorld(name: string, options: PollWorldOptions = {}): P
     parts,
     poller: (o) => {
       const poller = createPollSource(parts(o));
-      pollers.push(poller);
+      ends.push(() => poller.letGo());
       return poller;
     },
     readings: async () => (await messages()).filter(({ kind }) => kind !== 'tick'),

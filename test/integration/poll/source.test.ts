@@ -1,15 +1,15 @@
 // The source on a real MariaDB: what the evidence sees, other names and odd values, and every refusal with its remedy.
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { VitalsMapping } from '../../../src/domain/mapping.js';
 import { listTransactions } from '../../../src/mysql/evidence.js';
 import { createPool } from '../../../src/mysql/pool.js';
 import type { SourceRefused } from '../../../src/mysql/refusal.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { until } from '../../helpers/kafka.js';
-import { lookUntil, type PollWorld, pollWorld } from '../../helpers/poll-world.js';
-import { uniqueName } from '../../helpers/stack.js';
+import { lookUntil, type PollWorld, pollWorlds } from '../../helpers/poll-world.js';
 
+const pollWorld = pollWorlds('source');
 const INSERT = 'INSERT INTO patients_vital_info (customerId, heartBeat) VALUES (?, 72)';
 
 async function rowsAre(world: PollWorld, ids: number[]): Promise<void> {
@@ -218,22 +218,6 @@ describe('refusals', () => {
       return `${code}: ${message}`;
     }
   };
-  /** An account with these rights only. */
-  const account = async (...grants: string[]) => {
-    const user = uniqueName('u');
-    users.push(user);
-    await world.sql(`CREATE USER '${user}'@'%' IDENTIFIED BY 'pw'`);
-    for (const grant of grants) await world.sql(`GRANT ${grant} TO '${user}'@'%'`);
-    const at = new URL(world.url);
-    at.username = user;
-    at.password = 'pw';
-    return at.toString();
-  };
-  const users: string[] = [];
-  afterAll(async () => {
-    for (const user of users) await world.sql(`DROP USER '${user}'@'%'`);
-  });
-
   test('tables, columns and keys that can not carry a position', async () => {
     expect(await open('good')).toBe('accepted');
     expect(await open('gone')).toMatch(/^no-table: .*source\.vitals\.table/);
@@ -257,9 +241,9 @@ describe('refusals', () => {
   });
 
   test('rights: SELECT is needed, PROCESS for trx, SELECT alone is enough for lock', async () => {
-    const select = await account(`SELECT ON ${world.database}.good`);
-    const process = await account(`SELECT ON ${world.database}.good`, 'PROCESS ON *.*');
-    const nothing = await account(`SELECT ON ${world.database}.pair`);
+    const select = await world.account(`SELECT ON ${world.database}.good`);
+    const process = await world.account(`SELECT ON ${world.database}.good`, 'PROCESS ON *.*');
+    const nothing = await world.account(`SELECT ON ${world.database}.pair`);
     expect(await open('good', { url: select })).toMatch(/^no-process: .*GRANT PROCESS .*POLL_EVIDENCE=lock/);
     expect(await open('good', { url: process })).toBe('accepted');
     expect(await open('good', { url: select, evidence: 'lock' })).toBe('accepted');

@@ -2,8 +2,9 @@
 import type mysql from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/telemetry/clock.js';
-import { lookUntil, pollWorld, seededRandom } from '../../helpers/poll-world.js';
+import { lookUntil, pollWorlds, seededRandom } from '../../helpers/poll-world.js';
 
+const pollWorld = pollWorlds('storm');
 const WRITERS = 9;
 const STORM_MS = 7_000;
 
