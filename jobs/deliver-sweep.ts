@@ -5,9 +5,9 @@ import { jobId } from '../src/domain/notification.js';
 import type { Logger, Metrics } from '../src/domain/ports.js';
 
 /** One sweep looks at so many; the longest overdue first. */
-const SWEEP_ROWS = 500;
+const SWEEP_ROWS = 200;
 /** After a look, until the next at the same row. */
-const LOOK_AGAIN_MS = 5_000;
+const LOOK_AGAIN_MS = 10_000;
 const LIVE: ReadonlySet<string> = new Set([
   'waiting',
   'active',
@@ -30,6 +30,10 @@ export async function sweepNotifications(parts: SweepParts): Promise<number> {
   const { ledger, metrics } = parts;
   const rows = await ledger.overdue(SWEEP_ROWS);
   const added = await Promise.all(rows.map((row) => revive(parts, row.notificationId, row.generation)));
+  await ledger.postpone(
+    rows.map(({ notificationId }) => notificationId),
+    LOOK_AGAIN_MS,
+  );
   const counts = await ledger.openCounts();
   for (const state of OPEN_STATES)
     metrics.gauge('notifications_open', counts[state] ?? 0, { state: state.toLowerCase() });
@@ -39,15 +43,11 @@ export async function sweepNotifications(parts: SweepParts): Promise<number> {
 async function revive(parts: SweepParts, notificationId: string, generation: number): Promise<boolean> {
   const { ledger, queues } = parts;
   const queue = queues.queue('deliver-alert');
-  if (LIVE.has(await queue.getJobState(jobId(notificationId, generation)))) {
-    await ledger.postpone(notificationId, LOOK_AGAIN_MS);
-    return false;
-  }
+  if (LIVE.has(await queue.getJobState(jobId(notificationId, generation)))) return false;
   // A new id: one that lies among the failed jobs would swallow the add.
   const next = await ledger.bump(notificationId, generation);
   if (next === undefined) return false;
   await queues.add('deliver-alert', jobId(notificationId, next), { v: 1, notificationId });
-  await ledger.postpone(notificationId, LOOK_AGAIN_MS);
   parts.log.warn('deliver.revived', { notificationId, generation: next });
   return true;
 }

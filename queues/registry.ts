@@ -25,7 +25,12 @@ export interface QueueRegistry {
 /** `connection` is a `command` connection; the registry does not close it. */
 export function createQueueRegistry(connection: Redis, prefix: string): QueueRegistry {
   const queues = new Map<QueueName, Queue>();
-  for (const name of QUEUE_NAMES) queues.set(name, new Queue(name, { connection, prefix, skipVersionCheck: true }));
+  for (const name of QUEUE_NAMES) {
+    const queue = new Queue(name, { connection, prefix, skipVersionCheck: true });
+    // Without a listener BullMQ prints errors of the connection, which logs its own outages.
+    queue.on('error', () => undefined);
+    queues.set(name, queue);
+  }
   const get = (name: QueueName) => {
     const queue = queues.get(name);
     if (!queue) throw new Error(`queue ${name} is no row of queues/table.ts`);

@@ -100,7 +100,7 @@ export function createQueueWorker<N extends QueueName>(
       lockDuration: row.lockDurationMs,
       stalledInterval: row.stalledIntervalMs,
       maxStalledCount: MAX_STALLED,
-      skipVersionCheck: true,
+      // No skipVersionCheck: BullMQ then takes Redis for an old one and rounds every delay up to whole seconds.
       settings: {
         backoffStrategy: (attempts: number) => Math.random() * Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** attempts),
       },

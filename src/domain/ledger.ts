@@ -118,7 +118,7 @@ export interface Ledger {
   /** A new job id for an open row, if its generation is still this one; undefined otherwise. */
   bump(notificationId: string, generation: number): Promise<number | undefined>;
   /** Looked after: not overdue again for a while. */
-  postpone(notificationId: string, ms: number): Promise<void>;
+  postpone(notificationIds: readonly string[], ms: number): Promise<void>;
   /** Open rows by state, of the first thousand. */
   openCounts(): Promise<Readonly<Partial<Record<NotificationState, number>>>>;
 }

@@ -29,7 +29,7 @@ end
 
 export interface ScriptRow {
   /** Number of keys. */
-  readonly keys: number;
+  readonly keys: number | 'any';
   readonly lua: string;
 }
 
@@ -199,16 +199,25 @@ end
 if have[2] ~= ARGV[3] then return false end
 return redis.call('HINCRBY', KEYS[2], 'generation', 1)`,
   },
-  /** … ms */
-  postpone: { keys: 3, lua: `${GUARD} return redis.call('ZADD', KEYS[3], 'XX', now + ARGV[3], ARGV[2])` },
 
-  // ── sweeper ──
+  // ── sweeper: the keys of rows follow the due list ──
   /** KEYS epoch, due; ARGV epoch, limit → ids */
   overdue: { keys: 2, lua: `${GUARD} return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[2])` },
   /** KEYS epoch, due; ARGV epoch, limit → ids */
   some: { keys: 2, lua: `${GUARD} return redis.call('ZRANGE', KEYS[2], 0, ARGV[2] - 1)` },
-  /** KEYS epoch, row; ARGV epoch → state, generation */
-  state: { keys: 2, lua: `${GUARD} return redis.call('HMGET', KEYS[2], 'state', 'generation')` },
+  /** KEYS epoch, rows…; ARGV epoch → {state, generation}… */
+  states: {
+    keys: 'any',
+    lua: `${GUARD}
+local rows = {}
+for i = 2, #KEYS do rows[i - 1] = redis.call('HMGET', KEYS[i], 'state', 'generation') end
+return rows`,
+  },
+  /** KEYS epoch, due; ARGV epoch, ms, ids… */
+  postpone: {
+    keys: 2,
+    lua: `${GUARD} for i = 3, #ARGV do redis.call('ZADD', KEYS[2], 'XX', now + ARGV[2], ARGV[i]) end return 1`,
+  },
 } as const satisfies Record<string, ScriptRow>;
 
 export type ScriptName = keyof typeof LEDGER_SCRIPTS;

@@ -40,9 +40,9 @@ export function createLedger(redis: Redis, prefix: string): Ledger & LedgerEpoch
   /** What is on the list; a row that expired or was lost alone has no state, and `bump` takes it off. */
   const listed = async (script: 'overdue' | 'some', limit: number) => {
     const ids = (await guarded(script, [keys.due], [limit])) as readonly string[];
-    return Promise.all(
-      ids.map(async (id) => ({ id, row: parseOpened(await guarded('state', [keys.notification(id)], [])) })),
-    );
+    if (ids.length === 0) return [];
+    const rows = (await guarded('states', ids.map(keys.notification), [])) as readonly ScriptAnswer[];
+    return ids.map((id, i) => ({ id, row: parseOpened(rows[i] ?? []) }));
   };
   return {
     attach: epoch.attach,
@@ -86,8 +86,8 @@ export function createLedger(redis: Redis, prefix: string): Ledger & LedgerEpoch
       const next = await onRow('bump', id, [generation]);
       return next === null ? undefined : Number(next);
     },
-    postpone: async (id, ms) => {
-      await onRow('postpone', id, [ms]);
+    postpone: async (ids, ms) => {
+      if (ids.length > 0) await guarded('postpone', [keys.due], [ms, ...ids]);
     },
     openCounts: async () => {
       const counts: Partial<Record<NotificationState, number>> = {};

@@ -20,14 +20,14 @@ const HASHES = new Map<string, string>(
 export function createScriptRunner(redis: Redis): RunScript {
   return async (name, keys, args) => {
     const row: ScriptRow = LEDGER_SCRIPTS[name];
-    if (keys.length !== row.keys) throw new Error(`script ${name} takes ${row.keys} keys`);
+    if (row.keys !== 'any' && keys.length !== row.keys) throw new Error(`script ${name} takes ${row.keys} keys`);
     try {
-      return (await redis.evalsha(HASHES.get(name) ?? '', row.keys, ...keys, ...args)) as ScriptAnswer;
+      return (await redis.evalsha(HASHES.get(name) ?? '', keys.length, ...keys, ...args)) as ScriptAnswer;
     } catch (error) {
       if (!isReply(error, 'NOSCRIPT')) throw meaning(error);
     }
     try {
-      return (await redis.eval(row.lua, row.keys, ...keys, ...args)) as ScriptAnswer;
+      return (await redis.eval(row.lua, keys.length, ...keys, ...args)) as ScriptAnswer;
     } catch (error) {
       throw meaning(error);
     }

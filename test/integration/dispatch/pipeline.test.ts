@@ -61,6 +61,7 @@ describe('two dispatch and two deliver', () => {
     await bench.write(unclassified, hostile, skewed, history, historyEnds, fresh);
     await bench.dispatched();
     await bench.until('all are accepted', () => bench.sns.accepted.length >= mailed.length);
+    await bench.settled();
   });
   afterAll(() => bench.close());
 
@@ -135,10 +136,7 @@ describe('two dispatch and two deliver', () => {
     await bench.rewind();
     await bench.dispatch();
     await bench.dispatched();
-    await bench.until('the mailbox is empty', async () => {
-      const { waiting, active, delayed } = await bench.queues.counts('deliver-alert');
-      return waiting === 0 && active === 0 && delayed === 0;
-    });
+    await bench.settled();
     const words = (records: unknown[]) => records.map((record) => JSON.stringify(record)).sort();
     expect(words(await decisions())).toEqual(words([...before, ...before]));
     expect(bench.sns.requests()).toBe(mailed.length);

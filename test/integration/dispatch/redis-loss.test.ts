@@ -53,7 +53,7 @@ describe.each([
     const all = [...sent, ...waiting, ...ends];
     await bench.until('all are accepted', () => all.every((event) => mails(event).length > 0), 40_000);
     await bench.until('ready again', () => actors.every((actor) => actor.health().ready));
-    await bench.until('nothing is open', async () => (await bench.redis.zcard(`${bench.redisPrefix}:notif:due`)) === 0);
+    await bench.settled();
     expect(all.map((event) => mails(event).length)).toEqual(all.map(() => 1));
     const at = (one: EpisodeEvent) => bench.sns.accepted.findIndex(({ body }) => body.includes(one.eventId));
     for (const end of ends) {

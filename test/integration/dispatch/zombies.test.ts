@@ -20,7 +20,7 @@ import { episodeEvent } from '../../helpers/alert-events.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
 
-const LEASE_MS = 300;
+const LEASE_MS = 1_000;
 const RULES = { destinations: [TOPIC_ARN], alertMaxAgeMs: 900_000 };
 
 describe('a ledger in Redis', () => {
