@@ -3,32 +3,20 @@ import type { Actor } from '../../jobs/actor.js';
 import { createImportActor } from '../../jobs/import.js';
 import type { ImportParts } from '../../jobs/import-run.js';
 import { knownAttributes } from '../domain/attributes.js';
-import type { ImportMode } from '../domain/import-settings.js';
 import { createReferenceLake } from '../lake/reference-tables.js';
-import { createTableSource } from '../mysql/table-source.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
 import { noStep } from './steps.js';
+import { tableSourceOf } from './table-source.js';
 
 /** How an `off` in a cron setting reads. */
 const NEVER = 'off';
 
-export function importParts({ config, connections, deployment, clock, log, metrics }: LookParts): ImportParts {
+export function importParts(parts: LookParts): ImportParts {
+  const { config, connections, deployment, clock, log, metrics } = parts;
   return {
-    source: createTableSource(connections.rds(), {
-      patients: config.patients,
-      thresholds: config.thresholds,
-      append: {
-        checkColumns: {
-          patients: checkColumn(config.imports.patients),
-          thresholds: checkColumn(config.imports.thresholds),
-        },
-        newNonce: newToken,
-        clock,
-        log,
-      },
-    }),
+    source: tableSourceOf(parts),
     lake: createReferenceLake({ store: connections.lake(), source: deployment.source, newToken, log }),
     store: createLookupStore(connections.redis(), config.settings.REDIS_PREFIX),
     thresholdOptions: {
@@ -41,10 +29,6 @@ export function importParts({ config, connections, deployment, clock, log, metri
     log,
     metrics,
   };
-}
-
-function checkColumn({ mode, checkColumn }: ImportMode): string | null {
-  return mode === 'append' ? checkColumn : null;
 }
 
 export function wireImport(parts: LookParts): Actor {

@@ -3,19 +3,20 @@ import type { Actor } from '../../jobs/actor.js';
 import { createWatchActor } from '../../jobs/watch.js';
 import { knownAttributes } from '../domain/attributes.js';
 import { checkThresholds } from '../domain/threshold-check.js';
-import { createTableSource } from '../mysql/table-source.js';
 import { createLookup } from '../redis/lookup.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
 import { noStep } from './steps.js';
+import { tableSourceOf } from './table-source.js';
 
-export function wireWatch({ config, connections, clock, log, metrics }: LookParts): Actor {
+export function wireWatch(parts: LookParts): Actor {
+  const { config, connections, clock, log, metrics } = parts;
   const { settings } = config;
   const lookup = createLookup({
     store: createLookupStore(connections.redis(), settings.REDIS_PREFIX),
     subscriber: connections.subscriberRedis(),
-    source: createTableSource(connections.rds(), { patients: config.patients, thresholds: config.thresholds }),
+    source: tableSourceOf(parts),
     thresholdProblems: (rows) =>
       checkThresholds(rows, { attributes: knownAttributes(config.attributes) })
         .filter((problem) => problem.fatal)

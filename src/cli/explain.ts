@@ -1,5 +1,6 @@
 // What a person at the command line is told of an error: our own words whole, others' class and code only.
 import { ConfigError } from '../config/problems.js';
+import { framesOf } from '../telemetry/logger.js';
 
 /** Classes whose messages are ours, written for people, and free of data and secrets. */
 const OURS: ReadonlySet<string> = new Set([
@@ -25,5 +26,7 @@ export function explain(error: unknown): string {
   if (OURS.has(error.name)) return error.message;
   const { code, type } = error as Error & { code?: unknown; type?: unknown };
   const symbol = [code, type].find((word) => typeof word === 'string');
-  return `Failed: ${error.name}${symbol ? ` (${String(symbol)})` : ''}. \`wardwatch doctor\` looks at every service.`;
+  const failed = `Failed: ${error.name}${symbol ? ` (${String(symbol)})` : ''}. \`wardwatch doctor\` looks at every service.`;
+  // Without a code it is no service that failed but we: the frames tell where, the message stays unsaid.
+  return symbol ? failed : [failed, ...framesOf(error)].join('\n');
 }

@@ -6,7 +6,7 @@ import type { LogFields, Logger } from '../domain/ports.js';
 function causeFields(cause: unknown): Record<string, unknown> {
   if (!(cause instanceof Error)) return { error: typeof cause };
   const { code, type, errno } = cause as Error & { code?: unknown; type?: unknown; errno?: unknown };
-  const frames = framesOf(cause).filter((line) => line.startsWith('    at '));
+  const frames = framesOf(cause);
   return {
     error: cause.name,
     errorCode: typeof code === 'string' || typeof code === 'number' ? code : undefined,
@@ -16,12 +16,16 @@ function causeFields(cause: unknown): Record<string, unknown> {
   };
 }
 
-/** The frames below the message, which may itself hold lines that look like frames. */
-function framesOf(cause: Error): string[] {
+/** The lines of the stack below the message, which may itself hold lines that look like frames. */
+export function framesOf(cause: Error): string[] {
   const stack = cause.stack ?? '';
   const message = String(cause.message);
   const at = message === '' ? 0 : stack.indexOf(message);
-  return at < 0 ? [] : stack.slice(at + message.length).split('\n');
+  if (at < 0) return [];
+  return stack
+    .slice(at + message.length)
+    .split('\n')
+    .filter((line) => line.startsWith('    at '));
 }
 
 /** `level` is one of pino's. `write` receives whole lines (default: standard output). */

@@ -1,0 +1,123 @@
+// Every service down at the start, then each stopped and started again while running: seen in /ready and metrics, nothing lost, work goes on.
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { freePort } from '../../ops/local/ports.mjs';
+import { startSnsEmulator } from '../../ops/local/sns-emulator.mjs';
+import { createDeployment, type Deployment, type WorkerProcess } from '../helpers/deployment.js';
+import { type PrivateKafka, type PrivateUrl, startKafka, startMysql, startRedis } from '../helpers/services.js';
+
+let kafka: PrivateKafka;
+let redis: PrivateUrl;
+let rds: PrivateUrl;
+let deployment: Deployment;
+let worker: WorkerProcess;
+let sns: Awaited<ReturnType<typeof startSnsEmulator>>;
+let inserted = 0;
+let alerts = 0;
+
+const until = (check: () => unknown, timeout = 60_000) => vi.waitFor(check, { timeout, interval: 100 });
+const answer = async (path: string) => (await worker.get(path)) ?? { status: 0, body: '' };
+
+/** A reading of a patient whom nobody knew before: one e-mail each. */
+async function insertAlert(): Promise<void> {
+  inserted += 1;
+  alerts += 1;
+  await deployment.sql(
+    `INSERT INTO patients_vital_info (customerId, heartBeat, bp, recorded_at) VALUES ('p-${inserted}', 150, 200, UTC_TIMESTAMP(6))`,
+  );
+}
+
+async function arrived(): Promise<void> {
+  await until(async () => expect(await deployment.emails()).toHaveLength(alerts));
+}
+
+beforeAll(async () => {
+  [kafka, redis, rds] = await Promise.all([startKafka(), startRedis({ appendonly: true }), startMysql()]);
+  sns = await startSnsEmulator({ port: await freePort() });
+  deployment = await createDeployment('services', {
+    stack: { rdsUrl: rds.url, kafkaBrokers: [kafka.brokers], redisUrl: redis.url, snsEndpoint: sns.url },
+    env: { POLL_START: 'beginning' },
+  });
+  await deployment.sql(
+    `INSERT INTO patients_information (patientid, patientname, patientaddress, phone_number, admitted_ward, age)
+     VALUES ${Array.from({ length: 9 }, (_v, i) => `('p-${i + 1}', 'Ada ${i + 1}', '1 Lane', '0', '4B', 30)`).join()}`,
+  );
+  for (const args of [['patients'], ['thresholds', '--file', 'ops/sql/thresholds-seed.csv']]) {
+    const { code, err } = await deployment.run(['import', ...args]);
+    expect(code, err).toBe(0);
+  }
+});
+
+afterAll(async () => {
+  await deployment?.close();
+  await sns?.close();
+  await Promise.all([kafka, redis, rds].map((service) => service?.close()));
+});
+
+it('waits for services that are down at the start, and says which', async () => {
+  await Promise.all([kafka.stop(), redis.stop(), rds.stop()]);
+  worker = deployment.worker('all');
+  await until(async () => {
+    const { status, body } = await answer('/ready');
+    expect(status).toBe(503);
+    for (const service of ['mysql', 'kafka', 'redis']) expect(body).toContain(`${service} can't be reached`);
+  });
+  expect((await answer('/live')).status).toBe(200);
+  const metrics = (await answer('/metrics')).body;
+  for (const service of ['mysql', 'kafka', 'redis']) {
+    expect(metrics).toContain(`wardwatch_service_up{service="${service}"} 0`);
+  }
+  await Promise.all([kafka.start(), redis.start(), rds.start()]);
+  await until(async () => expect((await answer('/ready')).body).toContain('"ready":true'));
+  await insertAlert();
+  await arrived();
+});
+
+it.each(['rds', 'kafka', 'redis'] as const)('goes on when %s comes back', async (which) => {
+  const service = { rds, kafka, redis }[which];
+  const metric = which === 'rds' ? 'mysql' : which;
+  if (which !== 'rds') {
+    // What is committed during the outage must come out after it.
+    await service.kill();
+    await insertAlert();
+  } else await service.stop();
+  await until(async () => {
+    expect((await answer('/ready')).status).toBe(503);
+    expect((await answer('/metrics')).body).toContain(`wardwatch_service_up{service="${metric}"} 0`);
+  });
+  await service.start();
+  await insertAlert();
+  await arrived();
+  await until(async () => expect((await answer('/ready')).body).toContain('"ready":true'));
+  expect((await answer('/metrics')).body).toContain(`wardwatch_service_up{service="${metric}"} 1`);
+});
+
+it('goes on when SNS comes back', async () => {
+  const port = Number(new URL(sns.url).port);
+  const before = await deployment.emails();
+  await sns.close();
+  await insertAlert();
+  await until(async () =>
+    expect((await answer('/metrics')).body).toMatch(/wardwatch_notifications_total\{.*outcome="failed"[^}]*\} [1-9]/),
+  );
+  sns = await startSnsEmulator({ port });
+  const again = await deployment.run(['topics', 'create', deployment.name]);
+  expect(again.code, again.err).toBe(0);
+  const inbox = ['topics', 'subscribe', 'sqs', 'arn:aws:sqs:us-east-1:000000000000:inbox'];
+  expect((await deployment.run(inbox)).code).toBe(0);
+  // The emulator forgot what it had delivered before.
+  alerts -= before.length;
+  await arrived();
+});
+
+it('has lost nothing: every row is in the lake once', async () => {
+  worker.signal('SIGTERM');
+  expect(await worker.exited).toBe(0);
+  expect(await deployment.lake('SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM vital_info')).toEqual([
+    { n: String(inserted), ids: String(inserted) },
+  ]);
+  expect(
+    await deployment.lake(
+      "SELECT count(*) AS n, count(DISTINCT notification_id) AS ids FROM delivery WHERE state = 'accepted'",
+    ),
+  ).toEqual([{ n: String(inserted), ids: String(inserted) }]);
+});

@@ -1,0 +1,166 @@
+// What stops a start, said in words; what does not; and that looking (`--check`, doctor) touches nothing.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { createKafka } from '../../src/kafka/client.js';
+import { TOPICS, topicName } from '../../src/kafka/topics.js';
+import { systemClock } from '../../src/telemetry/clock.js';
+import { createDeployment, type Deployment, keysOf } from '../helpers/deployment.js';
+import { recordingLogger, recordingMetrics } from '../helpers/recorders.js';
+import { startRedis } from '../helpers/services.js';
+import { testStack } from '../helpers/stack.js';
+
+let deployment: Deployment;
+
+beforeAll(async () => {
+  deployment = await createDeployment('start');
+});
+afterAll(() => deployment?.close());
+
+const withKafka = async <T>(work: (kafka: ReturnType<typeof createKafka>) => Promise<T>): Promise<T> => {
+  const kafka = createKafka(
+    { brokers: testStack().kafkaBrokers, clientId: 'test' },
+    { log: recordingLogger(), metrics: recordingMetrics(), clock: systemClock },
+  );
+  try {
+    return await work(kafka);
+  } finally {
+    await kafka.close();
+  }
+};
+const check = (env: Readonly<Record<string, string>> = {}, roles = 'all') =>
+  deployment.run(['worker', '--check', '--roles', roles], env);
+
+it('`worker --check` becomes ready and touches nothing', async () => {
+  const { code, out } = await check();
+  expect(out).toContain('ready: poll, archive, watch, dispatch, deliver, import, console');
+  expect(code).toBe(0);
+  const redis = new Redis(testStack().redisUrl);
+  onTestFinished(() => redis.disconnect());
+  expect(await keysOf(redis, deployment.redisPrefix)).toEqual([]);
+  await withKafka(async ({ admin }) => {
+    const topic = topicName(`${deployment.name}.`, 'vital-info');
+    for (const group of ['archive', 'watch', 'dispatch']) {
+      expect(await admin.committedOffset(`${deployment.name}.${group}`, topic, 0)).toBeUndefined();
+    }
+    for (const { name } of TOPICS) {
+      const ends = await admin.endOffsets(topicName(`${deployment.name}.`, name));
+      expect(
+        ends.every((end) => end === 0),
+        name,
+      ).toBe(true);
+    }
+  });
+  expect(await deployment.lake('SELECT count(*) AS n FROM vital_info')).toEqual([{ n: '0' }]);
+});
+
+it('names every problem of settings and services in one message, and exits 2', async () => {
+  const settings = await check({ POLL_INTERVAL_MS: 'often', RDS_URL: '' });
+  expect(settings.code).toBe(2);
+  expect(settings.err).toContain('2 settings need attention');
+  expect(settings.err).toMatch(/✗ RDS_URL: is not set/);
+  expect(settings.err).toMatch(/✗ POLL_INTERVAL_MS: "often" must be a time/);
+
+  const evicting = await startRedis({ maxmemoryPolicy: 'allkeys-lru' });
+  onTestFinished(() => evicting.close());
+  const services = await check({
+    REDIS_URL: evicting.url,
+    KAFKA_PREFIX: `${deployment.name}.none.`,
+    RDS_URL: deployment.env.RDS_URL?.replace(/\/[^/]*$/, '/mysql') ?? '',
+    LAKE_URL: '/proc/lake',
+  });
+  expect(services.code).toBe(2);
+  expect(services.err).toMatch(/✗ REDIS_URL: this Redis evicts keys .*allkeys-lru.*noeviction/);
+  expect(services.err).toMatch(/✗ KAFKA: topic \S+vital-info is missing. make it with `wardwatch schema`/);
+  expect(services.err).toMatch(/✗ RDS: .*patients_vital_info/);
+});
+
+it('refuses a source without a key, a missing grant, and a server that refuses the login', async () => {
+  await deployment.sql(
+    'CREATE TABLE keyless (customerId VARCHAR(20), heartBeat INT, bp INT, recorded_at DATETIME(6), id INT)',
+  );
+  const config = join(deployment.lakeFolder, '..', 'keyless.yaml');
+  writeFileSync(config, 'source: { vitals: { table: keyless } }');
+  const keyless = await check({ WARDWATCH_CONFIG: config }, 'poll');
+  expect(keyless.code).toBe(2);
+  expect(keyless.err).toMatch(/✗ RDS: .*keyless.*ALTER TABLE/s);
+  await deployment.sql(`CREATE USER '${deployment.name.slice(0, 70)}'@'%' IDENTIFIED BY 'hush'`);
+  onTestFinished(async () => {
+    await deployment.sql(`DROP USER '${deployment.name.slice(0, 70)}'@'%'`);
+  });
+  await deployment.sql(`GRANT SELECT ON ${deployment.name}.* TO '${deployment.name.slice(0, 70)}'@'%'`);
+  const rds = new URL(deployment.env.RDS_URL ?? '');
+  rds.username = deployment.name.slice(0, 70);
+  rds.password = 'hush';
+  const noProcess = await check({ RDS_URL: rds.toString() }, 'poll');
+  expect(noProcess.code).toBe(2);
+  expect(noProcess.err).toContain('PROCESS');
+  expect((await check({ RDS_URL: rds.toString(), POLL_EVIDENCE: 'lock' }, 'poll')).code).toBe(0);
+  rds.password = 'wrong-hush';
+  const refused = await check({ RDS_URL: rds.toString() }, 'poll');
+  expect(refused.err).toMatch(
+    /✗ RDS_URL: the server refuses the user, password or database \(ER_ACCESS_DENIED_ERROR\)/,
+  );
+  expect(noProcess.err + refused.err + noProcess.out + refused.out).not.toContain('hush');
+});
+
+it("keeps another deployment away from this one's Redis and lake", async () => {
+  const first = await deployment.run(['import', 'thresholds', '--file', 'ops/sql/thresholds-seed.csv']);
+  expect(first.code, first.err).toBe(0);
+  const other = await check({ WARDWATCH_DEPLOYMENT: 'st-marys' });
+  expect(other.code).toBe(2);
+  expect(other.err).toMatch(/REDIS_PREFIX: .*belongs to the deployment wardwatch, and this is st-marys/);
+  expect(other.err).toMatch(/LAKE_URL: .*belongs to the deployment wardwatch, and this is st-marys/);
+  const moved = await check({ WARDWATCH_SOURCE: 'elsewhere' });
+  expect(moved.err).toMatch(/or set WARDWATCH_SOURCE=\S+ if the same database has moved/);
+  const worker = deployment.worker('console', { WARDWATCH_DEPLOYMENT: 'st-marys' });
+  expect(await worker.exited).toBe(2);
+  expect(worker.events.filter(({ event }) => event === 'start.refused').length).toBeGreaterThan(0);
+});
+
+it('ends with the port named where one is taken, and at once on a second signal', async () => {
+  const first = deployment.worker('console');
+  const at = await vi.waitFor(() => {
+    const port = first.events.find(({ event, what }) => event === 'http.listening' && what === 'metrics')?.port;
+    expect(port).toBeDefined();
+    return String(port);
+  }, 20_000);
+  const second = deployment.worker('console', { METRICS_PORT: at });
+  expect(await second.exited).toBe(1);
+  expect(second.output.join('\n')).toContain('Set METRICS_PORT to a free port, or to 0');
+  first.signal('SIGSTOP');
+  first.signal('SIGTERM');
+  first.signal('SIGINT');
+  first.signal('SIGCONT');
+  expect([0, 130, 143]).toContain(await first.exited);
+});
+
+it('doctor: all well, then each thing that is not, with what mends it; secrets masked; read-only', async () => {
+  const well = await deployment.run(['doctor', '--json']);
+  const checks = (JSON.parse(well.out) as { checks: { name: string; verdict: string; mend: string | null }[] }).checks;
+  expect(checks.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
+  expect(well.code).toBe(0);
+  expect(checks.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['RDS', 'Kafka topics', 'Redis', 'lake', 'limits', 'clock', 'SNS_TOPIC_ARN']),
+  );
+
+  rmSync(deployment.lakeFolder, { recursive: true });
+  const broken = await deployment.run(['doctor'], {
+    REDIS_URL: 'redis://:hush@127.0.0.1:1',
+    KAFKA_PARTITIONS: '5',
+    SNS_TOPIC_ARN: `${deployment.topicArn}-none`,
+  });
+  expect(broken.code).toBe(1);
+  expect(broken.out).toMatch(/✗ Redis .*\n.*expected: .*\n.*mend:/);
+  expect(broken.out).toMatch(/✗ Kafka topics .*partitions/);
+  expect(broken.out).toMatch(/✗ lake .*ENOENT\n.*\n.*mkdir -p/);
+  expect(broken.out).toMatch(/✗ SNS_TOPIC_ARN/);
+  expect(broken.out).toMatch(/✓ RDS table/);
+  expect(broken.out + broken.err).not.toContain('hush');
+
+  const unusable = await deployment.run(['doctor'], { KAFKA_BROKERS: '', LAKE_URL: 's3://x' });
+  expect(unusable.code).toBe(2);
+  expect(unusable.out).toMatch(/✗ KAFKA_BROKERS .*not set/);
+  expect(unusable.out).toMatch(/✗ LAKE_URL/);
+});
