@@ -4,14 +4,14 @@ import type { Flavour } from './identity.js';
 import { MysqlError, type MysqlSession } from './pool.js';
 import { quoted, quotedTable, SourceRefused } from './refusal.js';
 
-/** The server keeps its list for 100 ms after anybody's look: asked sooner it is certainly old. */
+/** The server keeps its list until nobody has looked for 100 ms: asked sooner it is certainly old. */
 export const LIST_EVERY_MS = 110;
 /** Each look, in vain or not, keeps the old list alive: two who ask in step would starve each other, so whoever got nothing steps back. */
 const STEPS_BACK = 3;
 /** Ids from here on are MySQL's stand-ins for transactions that have written nothing. */
 const FIRST_UNREAL_ID = 1n << 48n;
-/** The list is cut at 16 MiB without a word; one transaction takes 1.5 KiB of it at most. */
-const LISTED_AT_MOST = 8_000;
+/** The server cuts its list at 16 MiB without a word; one transaction that waits for a lock takes up to 17 KiB of it. */
+const LISTED_AT_MOST = 900;
 const ER_PRIVILEGE = 1227;
 const ER_DENIED = new Set([1044, 1142, 1143]);
 const ER_PARSE = 1064;
