@@ -1,4 +1,5 @@
 // Topics, offsets and the cluster's name: what start, doctor and the command line ask and do.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import { grantError, kafkaErrorType } from './errors.js';
 import { ConfigResourceTypes } from './kafkajs.js';
@@ -54,6 +55,9 @@ export interface KafkaAdmin {
 const CONNECTION = /Connection|BrokerNotFound|NoBroker|Timeout|MetadataNotLoaded|RetriesExceeded/;
 const AT_LEAST = new Set(['retention.ms', 'max.message.bytes']);
 const CREATE_TIMEOUT_MS = 15_000;
+const CREATED_POLL_MS = 50;
+/** The controller has made the topic, and the broker that answers has not heard of it, or of its leaders. */
+const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 
 export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
   let current: Promise<Admin> | undefined;
@@ -81,6 +85,17 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
       if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
       throw grantError(error, 'describe', topic) ?? error;
     }
+  };
+
+  /** Makes topics and waits for their leaders. kafkajs's own wait gives up at the first UNKNOWN_TOPIC_OR_PARTITION, which a busy broker answers. */
+  const create = async (topics: ITopicConfig[]): Promise<void> => {
+    await use((admin) => admin.createTopics({ topics, waitForLeaders: false, timeout: CREATE_TIMEOUT_MS }));
+    const names = topics.map(({ topic }) => topic);
+    for (let waitedMs = 0; waitedMs < CREATE_TIMEOUT_MS; waitedMs += CREATED_POLL_MS) {
+      if (await use((admin) => haveLeaders(admin, names))) return;
+      await delay(CREATED_POLL_MS);
+    }
+    throw new Error(`made, but still without leaders: ${names.join(', ')}`);
   };
 
   const configOf = async (topics: readonly string[], names: readonly string[]): Promise<Configs> => {
@@ -142,11 +157,9 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
       );
       if (topics.length === 0) return before;
       const names = topics.map(({ topic }) => topic);
-      await use((admin) => admin.createTopics({ topics, waitForLeaders: true, timeout: CREATE_TIMEOUT_MS })).catch(
-        (error: unknown) => {
-          throw grantError(error, 'create', names.join(', ')) ?? error;
-        },
-      );
+      await create(topics).catch((error: unknown) => {
+        throw grantError(error, 'create', names.join(', ')) ?? error;
+      });
       const after = await check(prefix, layout);
       return report(names, after.missing, after.differences);
     },
@@ -168,11 +181,7 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
       const found = answer[0]?.partitions.find((entry) => entry.partition === partition);
       return found && Number(found.offset) >= 0 ? Number(found.offset) : undefined;
     },
-    createTopics: async (topics) => {
-      await use((admin) =>
-        admin.createTopics({ topics: [...topics], waitForLeaders: true, timeout: CREATE_TIMEOUT_MS }),
-      );
-    },
+    createTopics: (topics) => create([...topics]),
     deleteTopics: async (topics) => {
       const there = new Set(await use((admin) => admin.listTopics()));
       const doomed = topics.filter((topic) => there.has(topic));
@@ -191,6 +200,18 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
       await mine?.then((admin) => admin.disconnect()).catch(() => undefined);
     },
   };
+}
+
+async function haveLeaders(admin: Admin, topics: string[]): Promise<boolean> {
+  try {
+    const found = await admin.fetchTopicMetadata({ topics });
+    return found.topics.every(
+      ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+    );
+  } catch (error) {
+    if (NOT_YET.has(kafkaErrorType(error))) return false;
+    throw error;
+  }
 }
 
 type Configs = Map<string, ReadonlyMap<string, string>>;
