@@ -13,7 +13,8 @@ import { createDestinationGate } from './destination-gate.js';
 
 const SWEEP_EVERY_MS = 1_000;
 const LEDGER_RETRY_MS = 500;
-const STOP_WITHIN_MS = 15_000;
+/** A publish and its outcome take 3 s; the rest is for Kafka to come back. BullMQ's own closing waits for Redis without end. */
+const STOP_WITHIN_MS = 8_000;
 /** A job that shows no sign of life for so long is stuck; publishing takes 3 s at most. */
 const STUCK_AFTER_MS = 60_000;
 
@@ -28,6 +29,7 @@ export interface DeliverActorParts {
   /** REDIS_PREFIX. */
   readonly redisPrefix: string;
   readonly queues: QueueRegistry;
+  /** Closed by the actor. */
   readonly publisher: AlertPublisher;
   /** HOSPITAL_TIMEZONE. */
   readonly timeZone: string;
@@ -112,9 +114,11 @@ export function createDeliverActor(parts: DeliverActorParts): Actor {
     },
     stop: async () => {
       stopped.abort();
-      await worker.stop(STOP_WITHIN_MS);
+      // What is cut off here is found by its lease, and sent again with a label if it had been published.
+      if (!(await worker.stop(STOP_WITHIN_MS))) log.error('deliver.stop-cut-off', { jobs: worker.running() });
       await sweeping;
       await alerts.stop();
+      parts.publisher.close();
     },
     health: () =>
       deliverHealth({

@@ -53,6 +53,7 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
   let consumer: OwnedConsumer | undefined;
   let joined = false;
   let crashed = false;
+  let stopping = false;
 
   const crashedWith = (error: unknown): void => {
     if (!crashed) log.error('dispatch.crashed', {}, error);
@@ -61,7 +62,7 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
 
   /** Our position is the group's offset: everything before it has its decisions on alert-deliveries. */
   const own = async (ownership: Ownership): Promise<PartitionWork> => {
-    while (!keeper.isReady() && ownership.isOurs()) {
+    while (!keeper.isReady() && ownership.isOurs() && !stopping) {
       await clock.sleep(LEDGER_LOOK_MS);
       await ownership.heartbeat();
     }
@@ -96,6 +97,7 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
       }, crashedWith);
     },
     stop: async () => {
+      stopping = true;
       await consumer?.stop();
       await alerts.stop();
     },

@@ -154,7 +154,7 @@ export const METRICS = [
   {
     name: 'notification_seconds',
     type: 'histogram',
-    help: 'From the row read by poll to accepted by SNS.',
+    help: 'From measured (or, where that is later, the last read without the row) to accepted by SNS.',
     labels: ['kind'],
     buckets: LATENCY_BUCKETS,
   },

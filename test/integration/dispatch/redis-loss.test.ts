@@ -62,4 +62,12 @@ describe.each([
     }
     expect(bench.log.lines.filter(({ event }) => event === 'ledger.rebuild.done').length).toBeGreaterThanOrEqual(2);
   });
+
+  // Once is enough: it waits for BullMQ's closing to be cut off.
+  if (!appendonly)
+    test('Redis gone for good: both actors still stop', async () => {
+      await redis.kill();
+      await bench.until('not ready', () => actors.every((actor) => !actor.health().ready));
+      await Promise.all(actors.map((actor) => bench.stop(actor)));
+    });
 });
