@@ -85,10 +85,16 @@ export async function openChain(parts: ChainParts): Promise<Chain> {
   for (const file of tail?.record.files ?? []) await store.publish(file.staged, file.path);
   if (tail) await removeOrphans(parts, tail.record.next);
   let newest = tail?.record;
+  let usable = true;
   return {
     tail: () => newest,
     commit: async (change) => {
+      // After a failure our record may be there all the same: another commit at its key would take it for its own.
+      if (!usable)
+        throw new LakeRaceLostError(`${topic}/${partition}: this hold on the chain has failed, open it anew`);
+      usable = false;
       newest = await commit(parts, newest, change);
+      usable = true;
       return newest;
     },
   };

@@ -16,6 +16,7 @@ import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
 import { lakeQuery } from '../../../src/lake/query.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
+import { faultyDisk } from '../../helpers/faulty-file-ops.js';
 import { reading } from '../../helpers/readings.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
@@ -41,7 +42,7 @@ afterAll(async () => {
 
 interface Setting {
   readonly prefix: string;
-  readonly store: LakeStore;
+  readonly store: ReturnType<typeof createFolderStore>;
   /** `group`: a consumer group of its own, as if the first one were asleep. */
   readonly actor: (parts?: Partial<ArchiveParts>, group?: string) => ReturnType<typeof createArchiveActor>;
 }
@@ -253,18 +254,24 @@ describe('The archive', () => {
     expect(log.lines.some((line) => line.event === 'archive.first-start')).toBe(true);
   });
 
-  it('goes on exactly where it failed at each of its steps', async () => {
+  it('goes on exactly where it failed at each of its steps, and when the disk was full for a while', async () => {
     const setting = await setUp();
     const ids = await produce(setting, 1, 1_000);
     const left = new Set<string>(STEPS.archive);
     const dies: OnStep = (step) => {
       if (left.delete(step)) throw new Error(`injected at ${step}`);
     };
-    const actor = setting.actor({ onStep: dies });
+    const disk = faultyDisk();
+    const actor = setting.actor({ onStep: dies, store: createFolderStore(setting.store.root, disk.files) });
     await actor.start();
     ids.push(...(await produce(setting, 1_001, 2_000)));
     await until('every step has failed once', () => left.size === 0);
+    const failed = () => log.lines.filter(({ event }) => event === 'kafka.partition.failed').length;
+    const before = failed();
+    disk.fail('writeFile', 'ENOSPC');
     ids.push(...(await produce(setting, 2_001, 3_000)));
+    await until('the full disk was met', () => failed() > before + 1 && !actor.health().ready);
+    disk.heal();
     await until('all rows are there', async () => (await rowsOf(setting.store, 'vital_info')) === ids.length);
     await actor.stop();
     // What a failed step left staged goes with the next owner.

@@ -218,6 +218,17 @@ describe('A partition of the archive', () => {
     }
   });
 
+  it('commits nothing that was queued behind a failure: it will be read again', async () => {
+    const { work, commits, budget } = setUp({ flushRows: 1_000, budgetRows: 10 });
+    await work.handle(records(10, 5), 15);
+    await work.handle(records(15, 5), 20);
+    await turn();
+    expect(commits.map(({ next }) => next)).toEqual([15]);
+    await commits[0]?.settle(new Error('EIO'));
+    await work.release('failed');
+    expect([commits.length, budget.used()]).toEqual([1, 0]);
+  });
+
   it('flushes when it stops, and tells a commit under way to give up when its partition is lost', async () => {
     const stopping = setUp();
     await stopping.work.handle(records(10, 3), 13);

@@ -153,6 +153,8 @@ describe('A chain', () => {
     expect((await lakeFiles(store)).map(({ minId }) => minId)).toEqual(['6']);
     lose = 2;
     await expect(chain.commit(change(20, 11))).rejects.toThrow('connection reset');
+    // Its record is there, so a later one at the same key would be taken for it.
+    await expect(chain.commit(change(30, 12))).rejects.toThrow('open it anew');
     // Unknown to the writer, but it was there: the next owner goes on behind it, and its file is published.
     expect((await open()).tail()).toMatchObject({ start: 10, next: 20 });
     expect(await paths('beat')).toHaveLength(2);
@@ -171,6 +173,20 @@ describe('A chain', () => {
     }
     expect(await readChain(store, 'beats', 3)).toHaveLength(10);
     expect(await paths('beat')).toHaveLength(10);
+  });
+
+  it('leaves alone what a living rival has staged for the next record', async () => {
+    await (await open()).commit(change(10, 6));
+    const rival = await open({
+      onStep: async (step) => {
+        if (step === 'archive.before-record') await open();
+      },
+    });
+    await rival.commit(change(20, 11));
+    expect((await lakeFiles(store)).map(({ minId, at, path }) => [minId, at === path])).toEqual([
+      ['6', true],
+      ['11', true],
+    ]);
   });
 
   it('refuses a writer that slept through its own succession', async () => {
