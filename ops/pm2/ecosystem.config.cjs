@@ -1,12 +1,17 @@
 // PM2: an app per role. Start: pm2 start ops/pm2/ecosystem.config.cjs. Instances: WARDWATCH_WATCH_INSTANCES=4 and so on (0: none here).
 // Settings come from the environment of `pm2 start`, or from the file that WARDWATCH_ENV_FILE names.
+const { readFileSync } = require('node:fs');
 const { resolve } = require('node:path');
+const { parseEnv } = require('node:util');
 
 const ROOT = resolve(__dirname, '../..');
+const envFile = process.env.WARDWATCH_ENV_FILE;
+/** As the program itself reads them: the environment wins. */
+const settings = { ...(envFile ? parseEnv(readFileSync(envFile, 'utf8')) : {}), ...process.env };
 /** The roles of a whole deployment, with as many processes as a small hospital needs. */
 const DEFAULT_INSTANCES = { poll: 2, archive: 2, watch: 2, dispatch: 2, deliver: 2, import: 2, console: 1 };
 /** DRAIN_MS of src/config/settings.ts where it isn't set. */
-const DRAIN_MS = milliseconds(process.env.DRAIN_MS ?? '25000');
+const DRAIN_MS = milliseconds(settings.DRAIN_MS || '25000');
 /** A worker that is still there this long after its own deadline is not coming to an end. */
 const KILL_AFTER_DEADLINE_MS = 5_000;
 /** Above Kafka's session time-out (6 s): a worker that comes back at once waits for its dead self, and the others stand still with it. */
@@ -15,7 +20,7 @@ const RESTART_DELAY_MS = 7_000;
 const LISTEN_TIMEOUT_MS = 60_000;
 
 function instances(role) {
-  const text = process.env[`WARDWATCH_${role.toUpperCase()}_INSTANCES`];
+  const text = settings[`WARDWATCH_${role.toUpperCase()}_INSTANCES`];
   if (text === undefined || text === '') return DEFAULT_INSTANCES[role];
   if (!/^\d{1,3}$/.test(text)) throw new Error(`WARDWATCH_${role.toUpperCase()}_INSTANCES=${text}: a number is needed`);
   return Number(text);
@@ -27,8 +32,6 @@ function milliseconds(text) {
   if (number === undefined) throw new Error(`DRAIN_MS=${text}: a time like 25s is needed`);
   return Number(number) * { ms: 1, s: 1_000, m: 60_000 }[unit];
 }
-
-const envFile = process.env.WARDWATCH_ENV_FILE;
 
 module.exports = {
   apps: Object.keys(DEFAULT_INSTANCES)

@@ -1,6 +1,5 @@
 // What the doctor looks at. Every check is read-only.
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { shown } from '../config/mask.js';
 import type { SettingName, Settings } from '../config/settings.js';
@@ -16,7 +15,7 @@ import { createSnsAdmin } from '../sns/admin.js';
 import { need, newToken, snsSettings } from './connections.js';
 import { claimLake, claimRedis } from './deployment.js';
 import { CHECK_LIMIT_MS, type Check, type Finding, failed, ok, warning } from './doctor.js';
-import { type LookParts, lookAtKafka, sourceOptions } from './looks.js';
+import { folderProblem, type LookParts, lookAtKafka, sourceOptions } from './looks.js';
 
 const SKEW_LIMIT_MS = 2_000;
 const FRESH_TRIES = 5;
@@ -164,19 +163,13 @@ async function checkPersistence({ connections }: LookParts): Promise<Finding> {
 }
 
 async function checkLake({ config }: LookParts): Promise<Finding> {
+  const expected = 'a folder that this user may read and write';
+  const problem = await folderProblem(config);
+  if (problem) return failed(problem.what, expected, problem.mend);
   const url = need(config.settings, 'LAKE_URL');
   const folder = url.startsWith('file:') ? fileURLToPath(url) : url;
-  try {
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    return ok(`${folder} can be read and written`);
-  } catch (error) {
-    const code = String((error as { code?: unknown }).code);
-    return failed(
-      `${folder}: ${code}`,
-      'a folder that this user may read and write',
-      code === 'ENOENT' ? `mkdir -p ${folder}` : `chown or chmod ${folder}`,
-    );
-  }
+  if (existsSync(folder)) return ok(`${folder} can be read and written`, expected);
+  return warning(`${folder} is not there yet; the first start makes it`, expected, `mkdir -p ${folder}`);
 }
 
 async function checkDeployment({ config, connections, deployment }: LookParts): Promise<Finding> {

@@ -1,5 +1,9 @@
 // What must be right about each service before a role begins: unsafe or missing is a problem that names its mending; away throws.
 
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
@@ -8,7 +12,7 @@ import { MysqlError } from '../mysql/pool.js';
 import { SourceRefused } from '../mysql/refusal.js';
 import { checkSource } from '../mysql/vitals-source.js';
 import { redisReady } from '../redis/connections.js';
-import { type Base, type Connections, newToken } from './connections.js';
+import { type Base, type Connections, need, newToken } from './connections.js';
 import { claimLake, claimRedis, type Deployment } from './deployment.js';
 
 const REFUSED_LOGIN: ReadonlySet<string> = new Set([
@@ -131,21 +135,25 @@ function kafkaProblem(message: string): Problem {
   return { setting: 'KAFKA', what, mend: rest.join(': ') || 'See `wardwatch doctor`' };
 }
 
-/** The lake must belong to this deployment; a folder that can't be written is seen at the first claim. */
+/** The lake must be a folder that this user may write, or can make, and belong to this deployment. */
 export async function lookAtLake(parts: LookParts): Promise<Problem[]> {
-  try {
-    return await claimLake(parts.connections.lake(), parts.deployment, parts.write);
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    if (code === 'EACCES' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EPERM') {
-      return [
-        {
-          setting: 'LAKE_URL',
-          what: `the lake's folder can't be used (${code})`,
-          mend: 'Make it a folder that this user may write: mkdir -p, chown',
-        },
-      ];
+  const problem = await folderProblem(parts.config);
+  return problem ? [problem] : claimLake(parts.connections.lake(), parts.deployment, parts.write);
+}
+
+/** Looks, without making anything: the folder itself, or the nearest one above it that is there. */
+export async function folderProblem(config: Config): Promise<Problem | undefined> {
+  const url = need(config.settings, 'LAKE_URL');
+  let folder = url.startsWith('file:') ? fileURLToPath(url) : url;
+  for (;;) {
+    try {
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+      return undefined;
+    } catch (error) {
+      const code = String((error as { code?: unknown }).code);
+      const parent = dirname(folder);
+      if (code === 'ENOENT' && parent !== folder) folder = parent;
+      else return { setting: 'LAKE_URL', what: `${folder} can't be used (${code})`, mend: `chown or chmod ${folder}` };
     }
-    throw error;
   }
 }

@@ -74,6 +74,7 @@ it('names every problem of settings and services in one message, and exits 2', a
   expect(services.err).toMatch(/✗ REDIS_URL: this Redis evicts keys .*allkeys-lru.*noeviction/);
   expect(services.err).toMatch(/✗ KAFKA: topic \S+vital-info is missing. make it with `wardwatch schema`/);
   expect(services.err).toMatch(/✗ RDS: .*patients_vital_info/);
+  expect(services.err).toMatch(/✗ LAKE_URL: \/proc.* can't be used/);
 });
 
 it('refuses a source without a key, a missing grant, and a server that refuses the login', async () => {
@@ -154,7 +155,7 @@ it('doctor: all well, then each thing that is not, with what mends it; secrets m
   expect(broken.code).toBe(1);
   expect(broken.out).toMatch(/✗ Redis .*\n.*expected: .*\n.*mend:/);
   expect(broken.out).toMatch(/✗ Kafka topics .*partitions/);
-  expect(broken.out).toMatch(/✗ lake .*ENOENT\n.*\n.*mkdir -p/);
+  expect(broken.out).toMatch(/! lake .*not there yet.*\n.*\n.*mkdir -p/);
   expect(broken.out).toMatch(/✗ SNS_TOPIC_ARN/);
   expect(broken.out).toMatch(/✓ RDS table/);
   expect(broken.out + broken.err).not.toContain('hush');
