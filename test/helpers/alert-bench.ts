@@ -50,7 +50,7 @@ export interface AlertBench {
 }
 
 export async function startAlertBench(
-  options: { readonly redisUrl?: string; readonly snsTimeoutMs?: number } = {},
+  options: { readonly redisUrl?: string; readonly kafkaBrokers?: string; readonly snsTimeoutMs?: number } = {},
 ): Promise<AlertBench> {
   const stack = testStack();
   const name = uniqueName('alerts');
@@ -59,7 +59,10 @@ export async function startAlertBench(
   const metrics = recordingMetrics();
   const clock = systemClock;
   const sns = await startFakeSns();
-  const kafka = createKafka({ brokers: stack.kafkaBrokers, clientId: name }, { log, metrics, clock });
+  const kafka = createKafka(
+    { brokers: options.kafkaBrokers ? [options.kafkaBrokers] : stack.kafkaBrokers, clientId: name },
+    { log, metrics, clock },
+  );
   const snsTimeoutMs = options.snsTimeoutMs ?? SNS_TIMEOUT_MS;
   const url = options.redisUrl ?? stack.redisUrl;
   const redis = connectRedis({ url }, 'command', log);
