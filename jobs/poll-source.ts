@@ -41,6 +41,13 @@ const BOUNDS_EVERY_MS = 1_000;
 const GAPS_EVERY_MS = 100;
 const NOTHING: VitalsRows = { readings: [], full: false };
 
+export class TopicMissingError extends Error {
+  override readonly name = 'TopicMissingError';
+  constructor(topic: string) {
+    super(`there is no topic ${topic}: run \`wardwatch schema\``);
+  }
+}
+
 export interface PollKafka {
   transactionalProducer(id: string): Promise<TransactionalProducer>;
   partitionReader(): Promise<PartitionReader>;
@@ -106,7 +113,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
 
   const own = async (): Promise<Owned> => {
     const partitions = await kafka.admin.partitionCount(topics.readings);
-    if (partitions === undefined) throw new Error(`there is no topic ${topics.readings}: run \`wardwatch schema\``);
+    if (partitions === undefined) throw new TopicMissingError(topics.readings);
     const producer = await kafka.transactionalProducer(`${parts.prefix}poll.${source}`);
     try {
       const text = await readPosition(

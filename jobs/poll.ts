@@ -4,11 +4,11 @@ import type { QueueRegistry } from '../queues/registry.js';
 import { createQueueWorker, type JobContext } from '../queues/worker.js';
 import { hashId } from '../src/domain/identity.js';
 import { PositionUnreadableError } from '../src/domain/position.js';
-import { FencedError } from '../src/kafka/errors.js';
+import { FencedError, KafkaGrantError, RecordTooLargeError } from '../src/kafka/errors.js';
 import { MysqlError } from '../src/mysql/pool.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { Actor, ActorHealth } from './actor.js';
-import { createPollSource, type PollSourceParts } from './poll-source.js';
+import { createPollSource, type PollSourceParts, TopicMissingError } from './poll-source.js';
 
 const DEFAULT_TURN_MS = 30_000;
 const READD_EVERY_MS = 1_000;
@@ -19,6 +19,8 @@ const RETRY_MOST_MS = 5_000;
 const REFUSED_AGAIN_MS = 5_000;
 const STOP_WITHIN_MS = 15_000;
 const DEFAULT_STUCK_AFTER_MS = 60_000;
+/** Errors whose message is for people and quotes no data. */
+const SAYS_WHAT_TO_DO = [KafkaGrantError, RecordTooLargeError, TopicMissingError];
 const JOB_NAME = /^[a-z0-9-]+$/;
 
 export interface PollParts extends PollSourceParts {
@@ -105,8 +107,10 @@ export function createPollActor(parts: PollParts): Actor {
       polling.forgetSession();
       return waitMs;
     }
-    log.error('poll.commit-in-doubt', { source }, error);
-    trouble = `Kafka does not answer as it should (${(error as Error).name}): see the log`;
+    if (failures === 0) log.error('poll.commit-in-doubt', { source }, error);
+    trouble = SAYS_WHAT_TO_DO.some((kind) => error instanceof kind)
+      ? (error as Error).message
+      : `Kafka does not answer as it should (${(error as Error).name}): see the log`;
     await polling.letGo();
     return waitMs;
   };

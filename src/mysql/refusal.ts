@@ -1,6 +1,7 @@
 // Why a source is refused: closed codes, and words for the person who has to mend it.
 
 export type RefusalCode =
+  | 'no-login'
   | 'no-table'
   | 'no-column'
   | 'no-key'

@@ -15,12 +15,22 @@ import {
 import { createWallReader } from '../domain/zone.js';
 import { listTransactions, probeLocks } from './evidence.js';
 import { checkServer, checkTable, type Flavour, type KeyFacts, serverOf } from './identity.js';
-import type { MysqlColumn, MysqlConnection, MysqlPool, MysqlSession, MysqlTable } from './pool.js';
+import {
+  type MysqlColumn,
+  type MysqlConnection,
+  MysqlError,
+  type MysqlPool,
+  type MysqlSession,
+  type MysqlTable,
+} from './pool.js';
 import { quoted, quotedTable, SourceRefused } from './refusal.js';
 
 /** Column types of the protocol. */
 const TYPE_TIMESTAMP = 7;
 const TYPE_DATETIME = 12;
+const ER_UNKNOWN_DATABASE = 1049;
+/** Access denied (to the server, to the database, without a password plug-in), unknown database. */
+const NO_LOGIN = new Set([1045, 1044, 1698, ER_UNKNOWN_DATABASE]);
 /** Gaps asked for in one statement. */
 const RANGES_AT_ONCE = 200;
 const PROBES_AT_ONCE = 200;
@@ -90,7 +100,7 @@ export function createVitalsSource(
   return {
     evidence: options.evidence,
     open: async () => {
-      const connection = await pool.connect();
+      const connection = await connected(pool);
       try {
         const checked = await checkSource(connection, options);
         if (!checked.table.autoIncrement)
@@ -106,6 +116,20 @@ export function createVitalsSource(
       }
     },
   };
+}
+
+/** A wrong account or database is for a person to mend; a server that is away is not. */
+async function connected(pool: MysqlPool): Promise<MysqlConnection> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    if (!(error instanceof MysqlError) || !NO_LOGIN.has(error.errno)) throw error;
+    const what = error.errno === ER_UNKNOWN_DATABASE ? `has no database ${pool.database}` : 'refuses our account';
+    throw new SourceRefused(
+      'no-login',
+      `the server ${what} (${error.code}): correct user, password and database in RDS_URL, and which hosts the account may come from`,
+    );
+  }
 }
 
 export interface CheckedSource {

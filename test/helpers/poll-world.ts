@@ -20,6 +20,8 @@ export interface PollWorldOptions {
   /** Instead of the tables of the mapping. */
   readonly sql?: readonly string[];
   readonly partitions?: number;
+  /** Another server than the stack's. */
+  readonly rdsUrl?: string;
 }
 
 export interface SourceOptions {
@@ -72,7 +74,7 @@ async function pollWorld(
   name: string,
   options: PollWorldOptions,
 ): Promise<PollWorld> {
-  const stack = testStack();
+  const rdsUrl = options.rdsUrl ?? testStack().rdsUrl;
   const database = uniqueName(name);
   const partitions = options.partitions ?? 3;
   const world = {
@@ -81,7 +83,7 @@ async function pollWorld(
     log: recordingLogger(),
     metrics: recordingMetrics(),
   };
-  const root = await mysql.createConnection(stack.rdsUrl);
+  const root = await mysql.createConnection(rdsUrl);
   ends.push(async () => root.destroy());
   await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
   ends.push(() => root.query(`DROP DATABASE ${database}`));
@@ -92,7 +94,7 @@ async function pollWorld(
   await shared.topic(`${name}.vital-info`, partitions);
   await shared.topic(`${name}.vital-poll-state`, 1, { 'cleanup.policy': 'compact' });
   await shared.topic(`${name}.vital-gaps`);
-  const at = new URL(stack.rdsUrl);
+  const at = new URL(rdsUrl);
   at.pathname = `/${database}`;
   const url = at.toString();
 
