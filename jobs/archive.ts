@@ -74,7 +74,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
   const refused = new Map<string, string>();
   const stopping = new AbortController();
   let joined = false;
-  let crashed = false;
+  let crashed: string | undefined;
   let intake: Promise<void> = Promise.resolve();
   let timer: Promise<void> = Promise.resolve();
 
@@ -145,8 +145,8 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
   });
 
   const crashedWith = (error: unknown): void => {
-    if (!crashed) log.error('archive.crashed', {}, error);
-    crashed = true;
+    if (crashed === undefined) log.error('archive.crashed', {}, error);
+    crashed ??= error instanceof Error ? error.message : 'unknown';
   };
 
   const join = async (): Promise<void> => {
@@ -199,7 +199,8 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
 
 export interface ArchiveHealthInput {
   readonly joined: boolean;
-  readonly crashed: boolean;
+  /** Why the consumer group can't go on. */
+  readonly crashed: string | undefined;
   readonly refused: readonly string[];
   readonly partitions: readonly PartitionStatus[];
   readonly waiting: readonly {
@@ -228,7 +229,7 @@ export function archiveHealth(input: ArchiveHealthInput): ActorHealth {
     lacks.push(
       `archive: not owned yet: ${notOwned.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')}; does the lake answer?`,
     );
-  const crashed = input.crashed ? ['archive: the consumer group has crashed; the process must be restarted'] : [];
+  const crashed = input.crashed === undefined ? [] : [`archive: the consumer group has stopped: ${input.crashed}`];
   return {
     ready: lacks.length === 0 && crashed.length === 0,
     live: overdue.length === 0 && crashed.length === 0,

@@ -13,7 +13,7 @@ const owned = (partition: number, state: PartitionStatus['state']): PartitionSta
 });
 const well: ArchiveHealthInput = {
   joined: true,
-  crashed: false,
+  crashed: undefined,
   refused: [],
   partitions: [owned(0, 'ready')],
   waiting: [{ topic: 'vital-info', partition: 0, sinceMs: undefined }],
@@ -32,7 +32,9 @@ describe('archiveHealth', () => {
     const overdue = of({ waiting: [{ topic: 'vital-info', partition: 3, sinceMs: 39_999 }] });
     expect(overdue).toMatchObject({ ready: true, live: false });
     expect(overdue.reasons[0]).toContain('vital-info/3 have waited for more than 60 s');
-    expect(of({ crashed: true })).toMatchObject({ ready: false, live: false });
+    const crashed = of({ crashed: 'needs offset 5, but x.vital-info partition 0 begins at 9' });
+    expect(crashed).toMatchObject({ ready: false, live: false });
+    expect(crashed.reasons[0]).toContain('needs offset 5');
   });
 
   it('is not ready, and says why, before it has joined, while a partition is not owned, and where the lake is refused', () => {
