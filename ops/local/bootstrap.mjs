@@ -3,7 +3,8 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { build, dependenciesAreStale, distIsStale, installDependencies, NpmError } from './checkout.mjs';
+import { build, dependenciesAreStale, distIsStale, installDependencies } from './checkout.mjs';
+import { CommandError } from './command-error.mjs';
 import { dockerAnswers } from './docker-stack.mjs';
 import { ownServices, UnsafeSettingError } from './environment.mjs';
 import { fetchKafkaJars } from './kafka-jars.mjs';
@@ -144,7 +145,7 @@ export function stackOption(words) {
 export function exitWithMessage(error) {
   const unprepared = error instanceof NotPreparedError || error instanceof UnsafeSettingError;
   const interrupted = error instanceof InterruptedError;
-  console.error(unprepared || interrupted || error instanceof NpmError ? error.message : error);
+  console.error(unprepared || interrupted || error instanceof CommandError ? error.message : error);
   if (interrupted) process.exitCode = EXIT_INTERRUPTED;
   else process.exitCode = unprepared ? EXIT_NOT_PREPARED : 1;
 }

@@ -5,16 +5,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './cache.mjs';
+import { CommandError } from './command-error.mjs';
 
 const SOURCES = ['src', 'queues', 'jobs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 const DIST = join(ROOT, 'dist');
 const STAMP = '.built-from';
-
-/** npm said no. Its own words are the message. */
-export class NpmError extends Error {
-  /** @override */
-  name = 'NpmError';
-}
 
 /** True where node_modules lacks, or has in another version, what the lock names for every platform. */
 export function dependenciesAreStale() {
@@ -86,7 +81,7 @@ function filesOf(path) {
 
 /**
  * @param {readonly string[]} args
- * @throws {NpmError}
+ * @throws {CommandError} with npm's own words
  */
 function npm(args) {
   // The npm that runs us, where there is one: a PATH may hold another.
@@ -94,5 +89,5 @@ function npm(args) {
   const [file = 'npm', ...before] = own;
   const { status, stdout, stderr, error } = spawnSync(file, [...before, ...args], { cwd: ROOT, encoding: 'utf8' });
   if (error) throw error;
-  if (status !== 0) throw new NpmError(`npm ${args.join(' ')} failed:\n${stdout}${stderr}`);
+  if (status !== 0) throw new CommandError(`npm ${args.join(' ')} failed:\n${stdout}${stderr}`);
 }

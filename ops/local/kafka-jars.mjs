@@ -6,11 +6,12 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { kafkaJarsFolder, ROOT } from './cache.mjs';
+import { CommandError } from './command-error.mjs';
 
 /**
  * @param {string} mvn
  * @returns {Promise<string>} the folder with the jars
- * @throws {Error} Maven's own words
+ * @throws {CommandError} with Maven's own words
  */
 export async function fetchKafkaJars(mvn) {
   const target = kafkaJarsFolder();
@@ -29,7 +30,7 @@ export async function fetchKafkaJars(mvn) {
     // Another run was faster: its folder is as good.
     if (existsSync(libs)) return libs;
     const { stdout, message } = /** @type {{ stdout?: string, message: string }} */ (error);
-    throw new Error(`Kafka's jars could not be fetched with Maven: ${message}\n${stdout ?? ''}`);
+    throw new CommandError(`Kafka's jars could not be fetched with Maven: ${message}\n${stdout ?? ''}`);
   }
   return libs;
 }

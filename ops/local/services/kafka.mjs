@@ -15,6 +15,8 @@ const LOG_CONFIG = fileURLToPath(new URL('../kafka/log4j2.properties', import.me
 /** For a small heap and a quick start, not for throughput after an hour. */
 const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 const SERVER_JVM_FLAGS = ['-XX:+UseG1GC', '-Xms128m'];
+/** Or each JVM leaves a folder in /tmp. */
+const NO_PERF_DATA = '-XX:-UsePerfData';
 /** 22 hex digits: as long as Kafka's own ids, and never beginning with a dash, which its command line takes for an option. */
 const CLUSTER_ID_BYTES = 11;
 
@@ -45,6 +47,7 @@ export async function createKafka({ programs, folder, port, controllerPort, heap
     programs.java,
     [
       ...JVM_FLAGS,
+      NO_PERF_DATA,
       ...['-cp', classPath, `-Dlog4j2.configurationFile=${LOG_CONFIG}`, 'kafka.tools.StorageTool', 'format'],
       ...['-t', randomBytes(CLUSTER_ID_BYTES).toString('hex'), '-c', config],
       ...(sasl ? ['--add-scram', `SCRAM-SHA-512=[name=${sasl.username},password=${sasl.password}]`] : []),
@@ -59,7 +62,7 @@ export async function createKafka({ programs, folder, port, controllerPort, heap
       file: programs.java,
       env,
       args: [
-        ...[...SERVER_JVM_FLAGS, `-Xmx${heapMb}m`, `-Dlog4j2.configurationFile=${LOG_CONFIG}`],
+        ...[...SERVER_JVM_FLAGS, NO_PERF_DATA, `-Xmx${heapMb}m`, `-Dlog4j2.configurationFile=${LOG_CONFIG}`],
         ...['-cp', classPath, 'kafka.Kafka', config],
       ],
     },

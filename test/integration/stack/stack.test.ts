@@ -35,13 +35,13 @@ function ownMachine() {
   return { env, cache, states };
 }
 
-function startRun(env: Record<string, string | undefined>): ChildProcess {
+function startRun(env: Record<string, string | undefined>, stderr: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
   const script = `
     import { startStack } from ${JSON.stringify(join(ROOT, 'ops/local/stack.mjs'))};
     const stack = await startStack({ name: 'try' });
     console.log('up');
     process.stdin.on('end', () => stack.stop()).resume();`;
-  return spawn(process.execPath, ['--input-type=module', '-e', script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  return spawn(process.execPath, ['--input-type=module', '-e', script], { env, stdio: ['pipe', 'pipe', stderr] });
 }
 
 const down = (env: Record<string, string | undefined>) =>
@@ -75,7 +75,7 @@ test('a start that fails half-way leaves nothing', async () => {
   const { env, cache, states } = ownMachine();
   mkdirSync(join(cache, 'kafka/libs'), { recursive: true });
   writeFileSync(join(cache, 'kafka/libs/kafka_2.13-4.1.1.jar'), 'no jar');
-  const run = startRun({ ...env, KAFKA_HOME: join(cache, 'kafka'), TMPDIR: cache });
+  const run = startRun({ ...env, KAFKA_HOME: join(cache, 'kafka'), TMPDIR: cache }, 'ignore');
   expect(await once(run, 'exit')).toEqual([1, null]);
   expect(states()).toEqual([]);
   expect(readdirSync(cache).filter((name) => name.startsWith('wardwatch-'))).toEqual([]);
