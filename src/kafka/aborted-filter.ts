@@ -1,15 +1,5 @@
 // Which fetched records are committed: the right form of kafkajs's filter, which reads the broker's list unsorted.
-
-/** What kafkajs decodes of a record, as far as it matters here. */
-export interface FetchedRecord {
-  readonly offset: string;
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
-  readonly isControlRecord: boolean;
-  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
-}
+import type { FetchedRecord } from './fetch-decoding.js';
 
 export interface AbortedTransaction {
   readonly producerId: string;
@@ -25,18 +15,17 @@ const TYPE_AT = 2;
  * order, each transaction that was aborted and touches the fetch: its records lie between its first offset and its
  * producer's abort marker. Several may be open at once, so all that began are entered before a record is judged.
  */
-export function withoutAborted<R extends FetchedRecord>(
-  records: readonly R[],
+export function withoutAborted(
+  records: readonly FetchedRecord[],
   aborted: readonly AbortedTransaction[] | null | undefined,
-): R[] {
-  if (!aborted || aborted.length === 0) return [...records];
+): readonly FetchedRecord[] {
+  if (!aborted || aborted.length === 0) return records;
   const waiting = aborted.map(({ producerId, firstOffset }) => ({ producerId, first: Number(firstOffset) }));
   waiting.sort((a, b) => a.first - b.first);
   const open = new Set<string>();
   let begun = 0;
   return records.filter((record) => {
-    const offset = Number(record.offset);
-    for (let next = waiting[begun]; next && next.first <= offset; next = waiting[begun]) {
+    for (let next = waiting[begun]; next && next.first <= record.offset; next = waiting[begun]) {
       open.add(next.producerId);
       begun += 1;
     }

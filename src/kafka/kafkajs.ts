@@ -1,10 +1,11 @@
 // The only door to kafkajs: its version is checked and its inside mended here, before anything of it is loaded.
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import type * as KafkaJs from 'kafkajs';
 import { systemClock } from '../telemetry/clock.js';
-import { type AbortedTransaction, type FetchedRecord, withoutAborted } from './aborted-filter.js';
+import { decodeFetch, endOfBatches, type FetchedRecord } from './fetch-decoding.js';
+import { FetchedBatch, type FetchedPartition } from './fetched-batch.js';
 import { encodeProduce, type ProduceRequest } from './produce-encoding.js';
-import { endOfBatches } from './record-batches.js';
 
 /** The mends lean on the inside of exactly this version (ops/decisions/kafkajs-with-mends.md): another one is a decision of its own. */
 const SUPPORTED_VERSION = '2.2.4';
@@ -49,18 +50,11 @@ export interface Broker {
   }): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>;
 }
 
-export interface FetchedPartition {
-  readonly partition: number;
-  readonly highWatermark: string;
-  readonly lastStableOffset: string;
-  readonly abortedTransactions: readonly AbortedTransaction[] | null;
-  /** `endOffset`: after the last whole batch, whether it still holds records or not. */
-  readonly messages: readonly FetchedRecord[] & { readonly endOffset?: number };
-}
-
 interface Decoder {
-  readonly buffer: Buffer;
-  readonly offset: number;
+  offset: number;
+  readInt32(): number;
+  canReadBytes(size: number): boolean;
+  readBytes(size: number): Buffer;
 }
 
 const MENDED = Symbol.for('wardwatch.kafkajs.mended');
@@ -77,25 +71,17 @@ function mend(): void {
     throw new Error('kafkajs was loaded before src/kafka/kafkajs.ts could mend it: import it only there');
   marked[MENDED] = true;
 
-  replace('consumer/filterAbortedMessages', () => {
-    return (fetched: { messages: FetchedRecord[]; abortedTransactions: AbortedTransaction[] | null }) =>
-      withoutAborted(fetched.messages, fetched.abortedTransactions);
-  });
-  replace('protocol/requests/fetch/v4/decodeMessages', (decode: (decoder: Decoder) => Promise<FetchedRecord[]>) => {
-    return async (decoder: Decoder) => {
-      const { buffer, offset } = decoder;
-      const size = buffer.readInt32BE(offset);
-      const endOffset = size > 0 ? endOfBatches(buffer.subarray(offset + 4, offset + 4 + size)) : undefined;
-      return Object.assign(await decode(decoder), { endOffset });
-    };
+  replace('consumer/batch', () => FetchedBatch);
+  replace('protocol/requests/fetch/v4/decodeMessages', (decode: DecodeMessages) => (decoder: Decoder) => {
+    return decodeMessages(decoder, decode);
   });
   replace('protocol/requests/produce/v3/request', () => produceRequest);
   // Theirs copies the whole list for each message.
   replace('producer/groupMessagesPerPartition', () => groupPerPartition);
   // Theirs sets a timer for "now minus the time since 1970" on every response: negative (a warning on Node 22 and newer), and
   // 1 ms later another, for ever.
-  const { prototype } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
-  prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue) {
+  const queue = (load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype;
+  queue.scheduleCheckPendingRequests = function schedule(this: RequestQueue) {
     if (this.throttleCheckTimeoutId || this.pending.length === 0) return;
     const wait = Math.max(this.throttledUntil - systemClock.nowMs(), PENDING_CHECK_MS);
     this.throttleCheckTimeoutId = setTimeout(() => {
@@ -103,9 +89,21 @@ function mend(): void {
       this.checkPendingRequests();
     }, wait);
   };
+  // Theirs adds a listener to a dead socket each time a connection is closed again: a warning after ten.
+  const connection = (load('kafkajs/src/network/connection') as { prototype: Connection }).prototype;
+  const { disconnect } = connection;
+  connection.disconnect = function disconnectOnce(this: Connection) {
+    if (this.socket?.destroyed) this.socket = undefined;
+    return disconnect.call(this);
+  };
 }
 
 const PENDING_CHECK_MS = 10;
+
+interface Connection {
+  socket: Socket | undefined;
+  disconnect(): Promise<boolean>;
+}
 
 interface RequestQueue {
   pending: unknown[];
@@ -121,6 +119,31 @@ function replace<T>(path: string, make: (original: T) => unknown): void {
   const module = load.cache[load.resolve(name)];
   if (!module) throw new Error(`${name} is not where it was`);
   module.exports = make(original);
+}
+
+/** What kafkajs's own decoder makes of a record. */
+type TheirRecord = Omit<FetchedRecord, 'offset' | 'timestamp'> & {
+  readonly offset: string;
+  readonly timestamp: string;
+};
+type DecodeMessages = (decoder: Decoder) => Promise<TheirRecord[]>;
+
+/** Compressed batches, and those from before Kafka 0.11, are left to kafkajs. */
+async function decodeMessages(decoder: Decoder, theirs: DecodeMessages): Promise<FetchedPartition['messages']> {
+  const start = decoder.offset;
+  const size = decoder.readInt32();
+  if (size <= 0 || !decoder.canReadBytes(size)) return [];
+  const bytes = decoder.readBytes(size);
+  const ours = decodeFetch(bytes);
+  if (ours) return Object.assign(ours.records, { endOffset: ours.endOffset });
+  decoder.offset = start;
+  const records = (await theirs(decoder)).map((record) => ({
+    ...record,
+    offset: Number(record.offset),
+    timestamp: Number(record.timestamp),
+  }));
+  const last = records.at(-1);
+  return Object.assign(records, { endOffset: endOfBatches(bytes) ?? (last && last.offset + 1) });
 }
 
 /** Versions 4 to 7 are this one with another number. Its encoder needs no more than the bytes. */

@@ -1,10 +1,10 @@
 // A consumer group whose members own partitions: the recipe of shared/design/kafkajs.md, "Owning partitions", on one kafkajs consumer after another.
-import type { Batch, Consumer, EachBatchPayload } from 'kafkajs';
-import type { Clock, Logger, Metrics, OwnedConsumer, OwnedConsumerOptions, ReceivedRecord } from '../domain/ports.js';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import type { Clock, Logger, Metrics, OwnedConsumer, OwnedConsumerOptions } from '../domain/ports.js';
 import { grantError, isFatal, kafkaErrorType } from './errors.js';
+import type { FetchedBatch } from './fetched-batch.js';
 import type { OwnedPartition } from './owned-partition.js';
 import { createPartitionOwner, type PartitionOwnerParts } from './partition-owner.js';
-import { receivedRecord } from './partition-reader.js';
 
 export const HEARTBEAT_MS = 500;
 const HINT_EVERY_MS = 1_000;
@@ -114,7 +114,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     try {
       // A fetch of markers alone may still be handled.
       if (!(await part.tail) || !owner.isOurs(part)) return;
-      const fetched = Number((batch as Batch & { fetchedOffset: string }).fetchedOffset);
+      const { fetchedOffset, messages } = batch as unknown as FetchedBatch;
+      const fetched = Number(fetchedOffset);
       const next = Number(batch.lastOffset()) + 1;
       if (fetched > part.claimed || next <= part.claimed) {
         seekBack(part);
@@ -122,9 +123,7 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
         return;
       }
       const from = part.claimed;
-      const records: ReceivedRecord[] = [];
-      for (const message of batch.messages)
-        if (Number(message.offset) >= from) records.push(receivedRecord(message as never));
+      const records = fetched === from ? messages : messages.filter(({ offset }) => offset >= from);
       if (!(await owner.enqueue(part, records, next))) return;
       part.lag = Math.max(0, Number(batch.highWatermark) - next);
       resolveOffset(batch.lastOffset());

@@ -1,7 +1,8 @@
 // Reads one partition without a group: states up to a token, rebuilds and audits up to the stable end. Committed records only.
-import type { Clock, PartitionReader, ReceivedRecord } from '../domain/ports.js';
-import { type FetchedRecord, withoutAborted } from './aborted-filter.js';
+import type { Clock, PartitionReader } from '../domain/ports.js';
 import { grantError, isFatal, PartitionReadTimeoutError, PositionLostError } from './errors.js';
+import type { FetchedRecord } from './fetch-decoding.js';
+import { committedFrom } from './fetched-batch.js';
 import type { Cluster } from './kafkajs.js';
 
 /** The key of the record that a new owner writes to a state partition, to read up to. */
@@ -14,12 +15,6 @@ const FETCH_WAIT_MS = 100;
 const TIMEOUT_MS = 30_000;
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 1_000;
-
-/** The message as the ports have it. */
-export function receivedRecord(record: Omit<FetchedRecord, 'isControlRecord' | 'batchContext'>): ReceivedRecord {
-  const { offset, timestamp, key, value, headers } = record;
-  return { offset: Number(offset), timestamp: Number(timestamp), key, value, headers };
-}
 
 export async function createPartitionReader(cluster: Cluster, clock: Clock): Promise<PartitionReader> {
   await cluster.connect();
@@ -87,16 +82,15 @@ export async function createPartitionReader(cluster: Cluster, clock: Clock): Pro
       let progressMs = clock.monotonicMs();
       while (untilToken !== undefined || next < held.stableEnd) {
         const answer = await fetch(topic, partition, next, timeoutMs);
-        const fetched = answer.messages.filter(({ offset }) => Number(offset) >= next);
-        for (const record of withoutAborted(fetched, answer.abortedTransactions)) {
-          if (untilToken === undefined && Number(record.offset) >= held.stableEnd) break;
-          next = Number(record.offset) + 1;
-          if (record.isControlRecord) continue;
+        const from = next;
+        for (const record of committedFrom(from, answer)) {
+          if (untilToken === undefined && record.offset >= held.stableEnd) break;
+          next = record.offset + 1;
           if (untilToken !== undefined && isToken(record, untilToken)) return { next };
-          onRecord(receivedRecord(record));
+          onRecord(record);
         }
         const end = answer.messages.endOffset ?? next;
-        if (fetched.length > 0 || end > next) progressMs = clock.monotonicMs();
+        if (Math.max(next, end) > from) progressMs = clock.monotonicMs();
         else if (clock.monotonicMs() - progressMs > timeoutMs)
           throw new PartitionReadTimeoutError(
             `reading ${topic} partition ${partition} stood still at offset ${next} for ${timeoutMs} ms, ${untilToken === undefined ? `before its stable end ${held.stableEnd}` : 'before its token came'}`,

@@ -2,7 +2,8 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type FetchedRecord, withoutAborted } from '../../../src/kafka/aborted-filter.js';
+import { withoutAborted } from '../../../src/kafka/aborted-filter.js';
+import type { FetchedRecord } from '../../../src/kafka/fetch-decoding.js';
 
 const theirs = createRequire(import.meta.url)('kafkajs/src/consumer/filterAbortedMessages') as (of: {
   messages: readonly FetchedRecord[];
@@ -34,8 +35,8 @@ function logOf(actions: readonly { producer: number; what: string }[]) {
   ) =>
     entries.push({
       record: {
-        offset: String(entries.length),
-        timestamp: '0',
+        offset: entries.length,
+        timestamp: 0,
         key,
         value: null,
         headers: {},

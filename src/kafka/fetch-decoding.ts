@@ -1,0 +1,143 @@
+// Kafka's record batches (format 2) from the bytes of a fetch, checksums included. kafkajs makes several objects a record on the way, and checks none.
+import { crc32c } from './crc32c.js';
+
+/** A fetched record: those of aborted transactions and control records among them. */
+export interface FetchedRecord {
+  readonly offset: number;
+  /** Milliseconds. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+  readonly isControlRecord: boolean;
+  readonly batchContext: BatchContext;
+}
+
+export interface BatchContext {
+  readonly producerId: string;
+  readonly inTransaction: boolean;
+}
+
+export interface FetchedRecords {
+  readonly records: FetchedRecord[];
+  /**
+   * After the last whole batch; undefined where there is none. A batch that compaction has emptied still covers its
+   * offsets: without this a reader could ask for it for ever.
+   */
+  readonly endOffset: number | undefined;
+}
+
+/** Bytes of a batch before `length` counts. */
+const BEFORE_LENGTH = 12;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
+const HEADER_BYTES = 61;
+const MAGIC_AT = 16;
+const MAGIC_V2 = 2;
+const CODEC_MASK = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const NO_HEADERS = Object.freeze({});
+
+/** Undefined where a batch is compressed or of an older format: not ours to read. Throws on a wrong checksum. */
+export function decodeFetch(bytes: Buffer): FetchedRecords | undefined {
+  const records: FetchedRecord[] = [];
+  let endOffset: number | undefined;
+  let at = 0;
+  while (at + HEADER_BYTES <= bytes.length) {
+    const size = BEFORE_LENGTH + bytes.readInt32BE(at + 8);
+    if (size < HEADER_BYTES || at + size > bytes.length) break;
+    const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
+    if (bytes.readInt8(at + MAGIC_AT) !== MAGIC_V2 || attributes & CODEC_MASK) return undefined;
+    if (crc32c(bytes, at + ATTRIBUTES_AT, at + size) !== bytes.readUInt32BE(at + CRC_AT))
+      throw new Error('a fetched record batch does not have the checksum it was written with');
+    const baseOffset = Number(bytes.readBigInt64BE(at));
+    decodeBatch(bytes, at, attributes, baseOffset, records);
+    endOffset = baseOffset + bytes.readInt32BE(at + 23) + 1;
+    at += size;
+  }
+  return { records, endOffset };
+}
+
+/** The `endOffset` of compressed batches, by their headers. */
+export function endOfBatches(bytes: Buffer): number | undefined {
+  let end: number | undefined;
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && bytes.readInt8(at + MAGIC_AT) === MAGIC_V2; ) {
+    const size = BEFORE_LENGTH + bytes.readInt32BE(at + 8);
+    if (size < HEADER_BYTES || at + size > bytes.length) break;
+    end = Number(bytes.readBigInt64BE(at)) + bytes.readInt32BE(at + 23) + 1;
+    at += size;
+  }
+  return end;
+}
+
+/** Where reading stands: one for all, since a function can't return two numbers for nothing. */
+const cursor = { at: 0 };
+
+function decodeBatch(
+  bytes: Buffer,
+  start: number,
+  attributes: number,
+  baseOffset: number,
+  into: FetchedRecord[],
+): void {
+  const firstTimestamp = Number(bytes.readBigInt64BE(start + 27));
+  const appendTime = attributes & LOG_APPEND_TIME ? Number(bytes.readBigInt64BE(start + 35)) : undefined;
+  const isControlRecord = (attributes & CONTROL) !== 0;
+  const batchContext = {
+    producerId: bytes.readBigInt64BE(start + 43).toString(),
+    inTransaction: (attributes & TRANSACTIONAL) !== 0,
+  };
+  const count = bytes.readInt32BE(start + 57);
+  let at = start + HEADER_BYTES;
+  for (let i = 0; i < count; i += 1) {
+    cursor.at = at;
+    const length = readVarint(bytes);
+    at = cursor.at + length;
+    cursor.at += 1;
+    const timestamp = firstTimestamp + readVarint(bytes);
+    const offset = baseOffset + readVarint(bytes);
+    const key = readBytes(bytes);
+    const value = readBytes(bytes);
+    into.push({
+      offset,
+      timestamp: appendTime ?? timestamp,
+      key,
+      value,
+      headers: readHeaders(bytes),
+      isControlRecord,
+      batchContext,
+    });
+  }
+}
+
+/** Zigzag, of up to 53 bits. */
+function readVarint(bytes: Buffer): number {
+  let byte = bytes[cursor.at++]!;
+  let value = byte & 0x7f;
+  for (let factor = 128; byte & 0x80; factor *= 128) {
+    byte = bytes[cursor.at++]!;
+    value += (byte & 0x7f) * factor;
+  }
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}
+
+function readBytes(bytes: Buffer): Buffer | null {
+  const length = readVarint(bytes);
+  if (length < 0) return null;
+  const start = cursor.at;
+  cursor.at += length;
+  return bytes.subarray(start, start + length);
+}
+
+function readHeaders(bytes: Buffer): FetchedRecord['headers'] {
+  const count = readVarint(bytes);
+  if (count === 0) return NO_HEADERS;
+  const headers: Record<string, Buffer | undefined> = {};
+  for (let i = 0; i < count; i += 1) {
+    const name = String(readBytes(bytes));
+    headers[name] = readBytes(bytes) ?? undefined;
+  }
+  return headers;
+}
