@@ -255,6 +255,33 @@ describe('refusals', () => {
     expect(await open('good', { url: nothing })).toMatch(/^no-select: .*GRANT SELECT ON `good`/);
   });
 
+  test('servers whose open transactions can not all be seen: a step that is not ours, a replica', async () => {
+    const server = await pollWorld('server', { rdsUrl: quiet.url });
+    const plain = await server.account(`SELECT ON ${server.database}.*`, 'PROCESS ON *.*');
+    const opened = async (url: string) => {
+      try {
+        (await server.vitals({ url }).open()).close();
+        return 'accepted';
+      } catch (error) {
+        return `${(error as SourceRefused).code}: ${(error as SourceRefused).message}`;
+      }
+    };
+    expect(await opened(plain)).toBe('accepted');
+    await server.sql('SET GLOBAL auto_increment_increment = 2');
+    expect(await opened(plain)).toMatch(/^step: auto_increment_increment is 2, and 1 is configured/);
+    await server.sql('SET GLOBAL auto_increment_increment = 1');
+    // Closed for writing: who may not ask about replication has to take it for a replica; who may ask knows better.
+    await server.sql('SET GLOBAL read_only = 1');
+    expect(await opened(plain)).toMatch(/^replica: .*Set RDS_URL to the primary/);
+    expect(await opened(server.url)).toBe('accepted');
+    await server.sql('SET GLOBAL read_only = 0');
+    // Replication that is set up makes a replica, open for writing or not.
+    await server.sql("CHANGE MASTER TO master_host = '127.0.0.1', master_user = 'nobody', master_port = 1");
+    expect(await opened(server.url)).toMatch(/^replica: .*replication yes/);
+    await server.sql('RESET SLAVE ALL');
+    expect(await opened(server.url)).toBe('accepted');
+  });
+
   test('a table emptied under us stops the source before a used id can be taken for a new one', async () => {
     const emptied = await pollWorld('emptied');
     await emptied.sql(INSERT, ['a']);
