@@ -53,8 +53,7 @@ export function sourceOptions(config: Config) {
 /** What waiting doesn't mend, in words; undefined: the source is away. */
 export function sourceProblem(error: unknown): Problem | undefined {
   if (error instanceof SourceRefused) {
-    const [what = '', ...mend] = error.message.split(': ');
-    return { setting: 'RDS', what, mend: mend.join(': ') || 'See `wardwatch doctor`' };
+    return inWords('RDS', error.message);
   }
   if (error instanceof MysqlError && REFUSED_LOGIN.has(error.code)) {
     return {
@@ -131,8 +130,14 @@ export async function lookAtKafka(parts: LookParts): Promise<Problem[]> {
 }
 
 function kafkaProblem(message: string): Problem {
+  return inWords('KAFKA', message);
+}
+
+/** `what is wrong: what to do`, as our errors say it. */
+function inWords(setting: string, message: string): Problem {
   const [what = message, ...rest] = message.split(': ');
-  return { setting: 'KAFKA', what, mend: rest.join(': ') || 'See `wardwatch doctor`' };
+  const mend = rest.join(': ');
+  return { setting, what, mend: mend === '' ? 'See `wardwatch doctor`' : mend.charAt(0).toUpperCase() + mend.slice(1) };
 }
 
 /** The lake must be a folder that this user may write, or can make, and belong to this deployment. */

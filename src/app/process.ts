@@ -1,6 +1,7 @@
 // The process round a worker: signals, exit codes, what nobody caught, and PM2's `ready`.
 import { ConfigError } from '../config/problems.js';
 import type { Clock, Logger } from '../domain/ports.js';
+import { explain } from './explain.js';
 import type { Worker } from './worker.js';
 
 export const EXIT = { ok: 0, failed: 1, cannotRun: 2 } as const;
@@ -49,16 +50,10 @@ export async function runWorkerProcess({ worker, log, say }: ProcessParts): Prom
       code = EXIT.cannotRun;
     } else {
       log.error('worker.failed', {}, ended.error);
-      say(`wardwatch can't go on: ${nameOf(ended.error)}. The log says more (worker.failed).`);
+      say(`wardwatch can't go on. ${explain(ended.error)}`);
       code = EXIT.failed;
     }
   }
   const outcome = await worker.stop();
   return outcome === 'done' ? code : Math.max(code, EXIT.failed);
-}
-
-/** Errors of ours are written for people; of others only the class is shown, their words may quote data. */
-function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'an unknown failure';
-  return error.name === 'PortTakenError' ? error.message : error.name;
 }

@@ -72,7 +72,7 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : CANNOT_RUN;
-    const { explain } = await import('./explain.js');
+    const { explain } = await import('../app/explain.js');
     streams.err(explain(error));
     return CANNOT_RUN;
   }

@@ -4,13 +4,13 @@ import { basename } from 'node:path';
 import { runImport } from '../../jobs/import-run.js';
 import { createBase } from '../app/base.js';
 import { deploymentOf } from '../app/deployment.js';
+import { SayError } from '../app/explain.js';
 import { lookAtLake, lookAtRedis } from '../app/looks.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
 import { importParts } from '../app/wire-import.js';
 import { ConfigError } from '../config/problems.js';
 import type { ImportTable } from '../domain/import-settings.js';
-import { SayError } from './explain.js';
 import type { CliContext } from './program.js';
 
 /** 0: a version is in force. 1: refused, or there was nothing to load. */

@@ -1,10 +1,10 @@
 // What `wardwatch lake query` does.
 import { createBase } from '../app/base.js';
+import { SayError } from '../app/explain.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
 import { LakeQueryError } from '../lake/errors.js';
 import { type LakeValue, lakeQuery } from '../lake/query.js';
-import { SayError } from './explain.js';
 import type { CliContext } from './program.js';
 import { renderColumns } from './text-table.js';
 

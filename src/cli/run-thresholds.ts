@@ -1,5 +1,6 @@
 // What `wardwatch thresholds check` does.
 import { createBase } from '../app/base.js';
+import { SayError } from '../app/explain.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
 import { knownAttributes } from '../domain/attributes.js';
@@ -8,7 +9,6 @@ import { thresholdOfEntry } from '../domain/import-version.js';
 import type { ThresholdRow } from '../domain/threshold.js';
 import { redisReady } from '../redis/connections.js';
 import { createLookupStore } from '../redis/lookup-store.js';
-import { SayError } from './explain.js';
 import type { CliContext } from './program.js';
 import { readCsv } from './run-import.js';
 

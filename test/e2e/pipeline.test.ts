@@ -124,7 +124,7 @@ it('shows nothing of a patient but the id in logs, metrics, jobs and on the boar
     if (board !== undefined) pages.push(await (await fetch(`${board}/queues/api/queues`)).text());
   }
   expect(pages.join('\n')).toContain('wardwatch_poll_rows_total');
-  expect(pages.join('\n')).toContain('deliver-alert');
+  expect(pages.join('\n')).toMatch(/wardwatch_queue_depth\{queue="deliver-alert",state="waiting"\} 0/);
   const logs = workers.flatMap(({ output }) => output).join('\n');
   expect(logs.includes('"patientId":"p-1"')).toBe(true);
   for (const [where, text] of Object.entries({ jobs: jobs.join('\n'), pages: pages.join('\n'), logs })) {

@@ -68,13 +68,13 @@ it('names every problem of settings and services in one message, and exits 2', a
     REDIS_URL: evicting.url,
     KAFKA_PREFIX: `${deployment.name}.none.`,
     RDS_URL: deployment.env.RDS_URL?.replace(/\/[^/]*$/, '/mysql') ?? '',
-    LAKE_URL: '/proc/lake',
+    LAKE_URL: `${process.execPath}/lake`,
   });
   expect(services.code).toBe(2);
   expect(services.err).toMatch(/✗ REDIS_URL: this Redis evicts keys .*allkeys-lru.*noeviction/);
-  expect(services.err).toMatch(/✗ KAFKA: topic \S+vital-info is missing. make it with `wardwatch schema`/);
+  expect(services.err).toMatch(/✗ KAFKA: topic \S+vital-info is missing. Make it with `wardwatch schema`/);
   expect(services.err).toMatch(/✗ RDS: .*patients_vital_info/);
-  expect(services.err).toMatch(/✗ LAKE_URL: \/proc.* can't be used/);
+  expect(services.err).toMatch(/✗ LAKE_URL: .* can't be used \(ENOTDIR\)/);
 });
 
 it('refuses a source without a key, a missing grant, and a server that refuses the login', async () => {
@@ -120,7 +120,7 @@ it("keeps another deployment away from this one's Redis and lake", async () => {
   expect(worker.events.filter(({ event }) => event === 'start.refused').length).toBeGreaterThan(0);
 });
 
-it('ends with the port named where one is taken, and at once on a second signal', async () => {
+it('ends with the port named where one is taken, at once on a second signal, and with 1 on what nobody caught', async () => {
   const first = deployment.worker('console');
   const at = await vi.waitFor(() => {
     const port = first.events.find(({ event, what }) => event === 'http.listening' && what === 'metrics')?.port;
@@ -134,7 +134,16 @@ it('ends with the port named where one is taken, and at once on a second signal'
   first.signal('SIGTERM');
   first.signal('SIGINT');
   first.signal('SIGCONT');
-  expect([0, 130, 143]).toContain(await first.exited);
+  expect([130, 143]).toContain(await first.exited);
+
+  const thrown =
+    'setInterval(() => { if (process.listenerCount("uncaughtException")) throw new Error("hu" + "sh") }, 20)';
+  const third = deployment.worker('console', {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(thrown)}`,
+  });
+  expect(await third.exited).toBe(1);
+  expect(third.events.at(-1)).toMatchObject({ event: 'process.uncaught', error: 'Error' });
+  expect(third.output.join('\n')).not.toContain('hush');
 });
 
 it('doctor: all well, then each thing that is not, with what mends it; secrets masked; read-only', async () => {

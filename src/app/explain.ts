@@ -1,4 +1,4 @@
-// What a person at the command line is told of an error: our own words whole, others' class and code only.
+// What a person is told of an error: our own words whole, others' class and code only.
 import { ConfigError } from '../config/problems.js';
 import { framesOf } from '../telemetry/logger.js';
 
@@ -12,6 +12,7 @@ const OURS: ReadonlySet<string> = new Set([
   'LakeQueryError',
   'PortTakenError',
   'SourceRefused',
+  'NotLiveError',
   'SayError',
 ]);
 

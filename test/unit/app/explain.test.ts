@@ -1,6 +1,6 @@
 // What a person is told of an error: our words whole, others' only by class and code.
 import { expect, it } from 'vitest';
-import { explain, SayError } from '../../../src/cli/explain.js';
+import { explain, SayError } from '../../../src/app/explain.js';
 import { renderColumns } from '../../../src/cli/text-table.js';
 import { ConfigError } from '../../../src/config/problems.js';
 
