@@ -1,26 +1,11 @@
 // Topics, offsets and the cluster's name: what start, doctor and the command line ask and do.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
+import type { Clock } from '../domain/ports.js';
 import { grantError, kafkaErrorType } from './errors.js';
 import { ConfigResourceTypes } from './kafkajs.js';
-import {
-  missingTopic,
-  TOPICS,
-  type TopicDifference,
-  type TopicLayout,
-  type TopicRow,
-  topicName,
-  wantedTopic,
-} from './topics.js';
-
-export interface TopicReport {
-  /** Made just now (ensureTopics). */
-  readonly created: readonly string[];
-  readonly missing: readonly string[];
-  readonly differences: readonly TopicDifference[];
-  /** All of it in words; `fatal` ones stop a start. */
-  readonly problems: readonly { readonly fatal: boolean; readonly message: string }[];
-}
+import { compareTopic, type FoundTopic, type TopicReport, topicConfig, topicReport } from './topic-check.js';
+import { TOPICS, type TopicLayout, type TopicRow, topicName, wantedTopic } from './topics.js';
 
 export interface KafkaAdmin {
   /** The cluster's id: the lake is bound to one. */
@@ -53,26 +38,47 @@ export interface KafkaAdmin {
 
 /** Errors of the connection: kafkajs's object is thrown away and made anew at the next call. */
 const CONNECTION = /Connection|BrokerNotFound|NoBroker|Timeout|MetadataNotLoaded|RetriesExceeded/;
-const AT_LEAST = new Set(['retention.ms', 'max.message.bytes']);
+/** Leaders and coordinators that move or load: over in a moment, but kafkajs gives up on some of them. */
+const MOVES = new Set([
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
+const MOVE_WAIT_MIN_MS = 50;
+const MOVE_WAIT_MAX_MS = 1_000;
 const CREATE_TIMEOUT_MS = 15_000;
 const CREATED_POLL_MS = 50;
 /** The controller has made the topic, and the broker that answers has not heard of it, or of its leaders. */
 const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 
-export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
+export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
   let current: Promise<Admin> | undefined;
 
-  const use = async <T>(action: (admin: Admin) => Promise<T>): Promise<T> => {
+  const once = async <T>(action: (admin: Admin) => Promise<T>): Promise<T> => {
     current ??= connect(make());
     const mine = current;
     try {
       return await action(await mine);
     } catch (error) {
-      if (CONNECTION.test(kafkaErrorType(error)) && current === mine) {
+      const type = kafkaErrorType(error);
+      if ((CONNECTION.test(type) || MOVES.has(type)) && current === mine) {
         current = undefined;
         void mine.then((admin) => admin.disconnect()).catch(() => undefined);
       }
       throw error;
+    }
+  };
+
+  const use = async <T>(action: (admin: Admin) => Promise<T>): Promise<T> => {
+    for (let wait = MOVE_WAIT_MIN_MS; ; wait *= 2) {
+      try {
+        return await once(action);
+      } catch (error) {
+        if (!MOVES.has(kafkaErrorType(error)) || wait > MOVE_WAIT_MAX_MS) throw error;
+        await clock.sleep(wait);
+      }
     }
   };
 
@@ -131,9 +137,9 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
     const nameOf = (row: TopicRow) => `${prefix}${row.name}`;
     const configs = await configOf([...found.keys()].map(nameOf), names);
     const differences = [...found].flatMap(([row, topic]) =>
-      compare(nameOf(row), wantedTopic(row, layout), topic, configs.get(nameOf(row)) ?? new Map(), layout),
+      compareTopic(nameOf(row), wantedTopic(row, layout), topic, configs.get(nameOf(row)) ?? new Map(), layout),
     );
-    return report([], missing, differences);
+    return topicReport([], missing, differences);
   };
 
   const offsets = async (topic: string) => {
@@ -161,7 +167,7 @@ export function createKafkaAdmin(make: () => Admin): KafkaAdmin {
         throw grantError(error, 'create', names.join(', ')) ?? error;
       });
       const after = await check(prefix, layout);
-      return report(names, after.missing, after.differences);
+      return topicReport(names, after.missing, after.differences);
     },
     offsets,
     startOffsets: async (topic) => listed(await offsets(topic), 'start'),
@@ -216,80 +222,7 @@ async function haveLeaders(admin: Admin, topics: string[]): Promise<boolean> {
 
 type Configs = Map<string, ReadonlyMap<string, string>>;
 
-interface FoundTopic {
-  readonly partitions: number;
-  readonly replication: number;
-}
-
 async function connect(admin: Admin): Promise<Admin> {
   await admin.connect();
   return admin;
-}
-
-function topicConfig(topic: string, row: TopicRow, layout: TopicLayout): ITopicConfig {
-  const { partitions, config } = wantedTopic(row, layout);
-  return {
-    topic,
-    numPartitions: partitions,
-    replicationFactor: layout.replication,
-    configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-  };
-}
-
-function compare(
-  topic: string,
-  wanted: ReturnType<typeof wantedTopic>,
-  found: FoundTopic,
-  config: ReadonlyMap<string, string>,
-  layout: TopicLayout,
-): TopicDifference[] {
-  const differences: TopicDifference[] = [];
-  const differs = (setting: string, has: string, wants: string, fatal: boolean, todo: string) => {
-    if (has !== wants)
-      differences.push({
-        topic,
-        setting,
-        found: has,
-        wanted: wants,
-        fatal,
-        message: `topic ${topic} has ${setting} ${has}, not ${wants}: ${todo}`,
-      });
-  };
-  differs(
-    'partitions',
-    String(found.partitions),
-    String(wanted.partitions),
-    true,
-    'the number of partitions never changes; set KAFKA_PARTITIONS to what the topics have',
-  );
-  if (found.replication < layout.replication)
-    differs(
-      'replication',
-      String(found.replication),
-      String(layout.replication),
-      false,
-      'reassign its replicas, or set KAFKA_REPLICATION',
-    );
-  for (const [name, value] of Object.entries(wanted.config)) {
-    const has = config.get(name) ?? 'unset';
-    // To keep more, or take larger batches, harms nothing; -1 is without limit.
-    if (AT_LEAST.has(name) && (Number(has) >= Number(value) || has === '-1')) continue;
-    // Another clean-up deletes what must stay; a smaller batch limit stops producers.
-    const fatal = name === 'cleanup.policy' || name === 'max.message.bytes';
-    const alter = `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`;
-    differs(name, has, value, fatal, alter);
-  }
-  return differences;
-}
-
-function report(
-  created: readonly string[],
-  missing: readonly string[],
-  differences: readonly TopicDifference[],
-): TopicReport {
-  const problems = [
-    ...missing.map((topic) => ({ fatal: true, message: missingTopic(topic) })),
-    ...differences.map(({ fatal, message }) => ({ fatal, message })),
-  ];
-  return { created, missing, differences, problems };
 }

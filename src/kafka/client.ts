@@ -90,7 +90,7 @@ export function createKafka(settings: KafkaSettings, parts: KafkaParts): KafkaCl
   const producers = clusterAccess(producing, producerRetry);
   const readers = clusterAccess(consuming, adminRetry);
   const open = new Set<{ close(): Promise<void> }>();
-  const admin = createKafkaAdmin(() => consuming.admin({ retry: adminRetry }));
+  const admin = createKafkaAdmin(() => consuming.admin({ retry: adminRetry }), parts.clock);
 
   /** Remembers what was opened until it is closed. */
   const opened = <T extends { close(): Promise<void> }>(thing: T): T => {

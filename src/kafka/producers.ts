@@ -61,57 +61,110 @@ export async function createTransactionalProducer(
 }
 
 /**
- * Sends one request at a time, and after a failure goes on with another idempotent producer: kafkajs takes sequence numbers
- * back when a request fails, so that the next records would carry numbers that the broker may have seen, and be thrown
- * away as repeats.
+ * One request at a time, with all that is asked for while the one before is on its way. After a failure it goes on with
+ * another idempotent producer: kafkajs takes sequence numbers back when a request fails, so that the next records would
+ * carry numbers that the broker may have seen, and be thrown away as repeats.
  */
 export async function createPlainProducer(make: () => RawProducer): Promise<PlainProducer> {
-  let current: RawProducer | undefined = make();
-  let tail: Promise<unknown> = Promise.resolve();
+  let current: Promise<RawProducer> | undefined;
+  let waiting: Ask[] = [];
+  let sending: Promise<void> | undefined;
   let closed = false;
-  await connect(current.producer, 'producer');
 
-  const send = async (records: readonly OutRecord[]) => {
-    if (closed) throw new KafkaOutcomeUnknownError('send: the producer is closed');
-    const places: { partition: number; offset: number }[] = new Array(records.length);
-    const what = `send to ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`;
-    if (!current) {
-      const fresh = make();
-      await connect(fresh.producer, what);
-      current = fresh;
-    }
-    const { producer, cluster } = current;
-    try {
-      const partitions = await partitionCounts(cluster, records);
-      const sendBatch = producer.sendBatch.bind(producer) as SendBatch;
-      for (const chunk of chunksOf(records, partitions)) {
-        const offsets = answered(chunk, await sendBatch({ acks: -1, topicMessages: chunk.topicMessages }));
-        for (const [key, indexes] of chunk.indexes) {
-          const partition = Number(key.slice(key.lastIndexOf('/') + 1));
-          const base = offsets.get(key) ?? -1;
-          for (const [i, index] of indexes.entries()) places[index] = { partition, offset: base + i };
-        }
-      }
-      return places;
-    } catch (error) {
+  const alive = (): Promise<RawProducer> => {
+    current ??= connected(make()).catch((error: unknown) => {
       current = undefined;
-      void within(LEAVE_AFTER_MS, producer.disconnect());
-      throw producerError(error, what);
+      throw error;
+    });
+    return current;
+  };
+  await alive();
+
+  const request = async ({ producer, cluster }: RawProducer, records: readonly OutRecord[]): Promise<Place[]> => {
+    const places: Place[] = new Array(records.length);
+    const partitions = await partitionCounts(cluster, records);
+    const sendBatch = producer.sendBatch.bind(producer) as SendBatch;
+    for (const chunk of chunksOf(records, partitions)) {
+      const offsets = answered(chunk, await sendBatch({ acks: -1, topicMessages: chunk.topicMessages }));
+      for (const [key, indexes] of chunk.indexes) {
+        const partition = Number(key.slice(key.lastIndexOf('/') + 1));
+        const base = offsets.get(key) ?? -1;
+        for (const [i, index] of indexes.entries()) places[index] = { partition, offset: base + i };
+      }
     }
+    return places;
+  };
+
+  const sendWaiting = async () => {
+    while (waiting.length > 0) {
+      const asks = waiting;
+      waiting = [];
+      let raw: RawProducer | undefined;
+      try {
+        raw = await alive();
+        const places = await request(
+          raw,
+          asks.flatMap(({ records }) => records),
+        );
+        let from = 0;
+        for (const { records, resolve } of asks) {
+          resolve(places.slice(from, from + records.length));
+          from += records.length;
+        }
+      } catch (error) {
+        current = undefined;
+        if (raw) void within(LEAVE_AFTER_MS, raw.producer.disconnect());
+        for (const { records, reject } of asks) reject(producerError(error, whatOf(records)));
+      }
+    }
+    sending = undefined;
   };
 
   return {
-    send: (records) => {
-      const sent = tail.then(() => send(records));
-      tail = sent.catch(() => undefined);
-      return sent;
+    send: async (records) => {
+      if (closed) throw new KafkaOutcomeUnknownError(`${whatOf(records)}: the producer is closed`);
+      try {
+        // What is wrong with these records must not fail those of others.
+        const { cluster } = await alive();
+        for (const _ of chunksOf(records, await partitionCounts(cluster, records)));
+      } catch (error) {
+        throw producerError(error, whatOf(records));
+      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ records, resolve, reject });
+        sending ??= sendWaiting();
+      });
     },
     close: async () => {
       closed = true;
-      await tail;
-      if (current) await within(LEAVE_AFTER_MS, current.producer.disconnect());
+      await sending;
+      if (current)
+        await within(
+          LEAVE_AFTER_MS,
+          current.then(({ producer }) => producer.disconnect()),
+        );
     },
   };
+}
+
+async function connected(raw: RawProducer): Promise<RawProducer> {
+  await connect(raw.producer, 'producer');
+  return raw;
+}
+
+interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+interface Ask {
+  readonly records: readonly OutRecord[];
+  readonly resolve: (places: Place[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function whatOf(records: readonly OutRecord[]): string {
+  return `send to ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`;
 }
 
 async function connect(producer: Producer, what: string): Promise<void> {

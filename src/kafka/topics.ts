@@ -132,7 +132,7 @@ export interface TopicDifference {
   readonly message: string;
 }
 
-/** `prefix` and the group, topic or id as one line for people, with the command that mends it. */
+/** For people, with the command that mends it. `topic` with its prefix. */
 export function missingTopic(topic: string): string {
   return `topic ${topic} is missing: make it with \`wardwatch schema\``;
 }

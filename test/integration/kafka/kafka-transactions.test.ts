@@ -142,8 +142,17 @@ test('a plain producer says where each record lies', async () => {
     list[offset] = `v${i}`;
   }
   for (const partition of [0, 1, 2]) expect(await valuesOf(kafka, name, partition)).toEqual(found[partition]);
-  await expect(producer.send([{ topic: `${name}.none`, key: 'a', value: 'b' }])).rejects.toThrow(/UNKNOWN_TOPIC/);
-  await expect(producer.send([record(60)])).resolves.toHaveLength(1);
+  // One that can't be sent does not take another with it.
+  const [unknown, large, fine] = await Promise.allSettled([
+    producer.send([{ topic: `${name}.none`, key: 'a', value: 'b' }]),
+    producer.send([{ topic: name, key: 'a', value: 'z'.repeat(1_100_000) }]),
+    producer.send([record(60)]),
+  ]);
+  expect(unknown).toMatchObject({ reason: { message: expect.stringMatching(/UNKNOWN_TOPIC/) } });
+  expect(large).toMatchObject({ reason: { name: 'RecordTooLargeError' } });
+  expect(fine).toMatchObject({ status: 'fulfilled', value: [{}] });
+  await producer.close();
+  await expect(producer.send([record(61)])).rejects.toThrow(/closed/);
 });
 
 test('a partition is read to a token, past empty and aborted stretches, from a position, and not past the stable end', async () => {
