@@ -168,6 +168,8 @@ export function createPartitionOwner(parts: PartitionOwnerParts, options: OwnedC
           assigned.add(key);
           const kept = owned.get(key);
           if (kept?.phase === 'ready' && !halted) {
+            // kafkajs says nothing when it drops a commit on its way out of a generation.
+            kept.hinted = -1;
             continueAt(kept);
             continue;
           }
