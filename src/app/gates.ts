@@ -6,7 +6,7 @@ export const SERVICES = ['mysql', 'kafka', 'redis', 'lake'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 const RETRY_FIRST_MS = 250;
-const RETRY_MOST_MS = 10_000;
+const RETRY_MOST_MS = 5_000;
 
 export interface GateParts {
   readonly clock: Clock;

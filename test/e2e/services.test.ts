@@ -121,3 +121,12 @@ it('has lost nothing: every row is in the lake once', async () => {
     ),
   ).toEqual([{ n: String(inserted), ids: String(inserted) }]);
 });
+
+it('ends within its deadline though nothing answers any more', async () => {
+  worker = deployment.worker('all', { DRAIN_MS: '10s' });
+  await until(async () => expect((await answer('/ready')).body).toContain('"ready":true'));
+  await Promise.all([kafka.kill(), redis.kill(), rds.kill()]);
+  worker.signal('SIGTERM');
+  expect([0, 1]).toContain(await worker.exited);
+  expect(worker.events.at(-1)?.event).toBe('worker.stopped');
+});
