@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Attribute } from '../domain/attributes.js';
 import { hashId } from '../domain/identity.js';
+import type { ImportMode } from '../domain/import-settings.js';
 import type { PatientsMapping, ThresholdsMapping, VitalsMapping } from '../domain/mapping.js';
 import type { Policy } from '../domain/policy.js';
 import { ROLES, type RoleName } from '../domain/roles.js';
@@ -16,9 +17,7 @@ const METRICS_PORT_BASE = 9_410;
 const METRICS_PORT_STEP = 10;
 const FILE_SUFFIX = '_FILE';
 
-export interface ImportSettings {
-  readonly mode: 'full' | 'append';
-  readonly checkColumn: string | null;
+export interface ImportSettings extends ImportMode {
   /** node-cron's expression in UTC, or `off`. */
   readonly cron: string;
 }
