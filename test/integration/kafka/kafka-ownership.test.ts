@@ -11,9 +11,11 @@ import { testStack } from '../../helpers/stack.js';
 const PARTITIONS = 6;
 const { kafka, prefix, topic } = testKafka('ownership');
 
+const compiled = compile('test/helpers/kafka-copier-process.ts');
 const children = new Set<ChildProcess>();
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
+  compiled.remove();
 });
 
 const readyOf = (...members: OwnedConsumer[]) =>
@@ -26,8 +28,6 @@ test('members share, join, leave, are killed and frozen under load', { timeout: 
     output: await topic('out', PARTITIONS),
     state: await topic('state', PARTITIONS, { 'cleanup.policy': 'compact' }),
   };
-  const compiled = compile('test/helpers/kafka-copier-process.ts');
-  afterAll(() => compiled.remove());
   const startChild = () => {
     const settings = { brokers: testStack().kafkaBrokers, topics, slowMs: 15 };
     const child = spawn(process.execPath, [compiled.script, JSON.stringify(settings)], {
