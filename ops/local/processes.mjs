@@ -21,6 +21,7 @@ const START_FIELD = 19;
  * @property {() => boolean} running
  * @property {(signal: NodeJS.Signals) => void} signal
  * @property {(graceMs?: number) => Promise<void>} stop SIGTERM, then SIGKILL after the grace; resolves when it is gone
+ * @property {() => Promise<void>} kill SIGKILL; resolves when it is gone
  */
 
 /**
@@ -87,6 +88,12 @@ export function launch({ what, file, args, logFile, env, cwd, argv0 }) {
   const signal = (name) => {
     if (running()) signalGroup(pid, name);
   };
+  const kill = async () => {
+    // Whoever waits for its end must live to see it.
+    child.ref();
+    signal('SIGKILL');
+    await exited;
+  };
   return {
     what,
     pid,
@@ -94,15 +101,15 @@ export function launch({ what, file, args, logFile, env, cwd, argv0 }) {
     exited,
     running,
     signal,
+    kill,
     stop: async (graceMs = STOP_GRACE_MS) => {
+      child.ref();
       // One that a test paused can't handle SIGTERM.
       signal('SIGCONT');
       signal('SIGTERM');
-      child.ref();
       // Without a reference: a timer that lost the race must not keep us from ending.
       await Promise.race([exited, delay(graceMs, undefined, { ref: false })]);
-      signal('SIGKILL');
-      await exited;
+      await kill();
     },
   };
 }

@@ -65,6 +65,7 @@ export async function startKafka(
       port: await freePort(),
       controllerPort: await freePort(),
       heapMb: 256,
+      shortLived: true,
       onProcess,
       ...tls,
       ...(options.sasl ? { sasl: options.sasl } : {}),

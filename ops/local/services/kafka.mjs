@@ -12,9 +12,9 @@ import { createService } from './service.mjs';
 
 const STARTED = 'Kafka Server started';
 const LOG_CONFIG = fileURLToPath(new URL('../kafka/log4j2.properties', import.meta.url));
-/** For a small heap and a quick start, not for throughput after an hour. */
-const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
-const SERVER_JVM_FLAGS = ['-XX:+UseG1GC', '-Xms128m'];
+/** For a small heap and a quick start, not for throughput after a minute. */
+const SHORT_LIVED_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
+const SERVER_FLAGS = ['-XX:+UseG1GC', '-Xms128m'];
 /** Or each JVM leaves a folder in /tmp. */
 const NO_PERF_DATA = '-XX:-UsePerfData';
 /** 22 hex digits: as long as Kafka's own ids, and never beginning with a dash, which its command line takes for an option. */
@@ -28,11 +28,22 @@ const CLUSTER_ID_BYTES = 11;
  * @param {number} options.port for clients
  * @param {number} options.controllerPort for itself
  * @param {number} [options.heapMb]
+ * @param {boolean} [options.shortLived] starts with half the work, and is slow under load: for tests
  * @param {import('../certificates.mjs').Certificates} [options.tls] the client port then speaks TLS only
  * @param {{ readonly username: string, readonly password: string }} [options.sasl] the client port then demands SCRAM-SHA-512
  * @param {import('./service.mjs').OnProcess} [options.onProcess]
  */
-export async function createKafka({ programs, folder, port, controllerPort, heapMb = 512, tls, sasl, onProcess }) {
+export async function createKafka({
+  programs,
+  folder,
+  port,
+  controllerPort,
+  heapMb = 512,
+  shortLived = false,
+  tls,
+  sasl,
+  onProcess,
+}) {
   const env = childEnvironment(process.env);
   const config = join(folder, 'kafka.properties');
   const keystore = join(folder, 'kafka-keystore.pem');
@@ -46,7 +57,7 @@ export async function createKafka({ programs, folder, port, controllerPort, heap
   await promisify(execFile)(
     programs.java,
     [
-      ...JVM_FLAGS,
+      ...SHORT_LIVED_FLAGS,
       NO_PERF_DATA,
       ...['-cp', classPath, `-Dlog4j2.configurationFile=${LOG_CONFIG}`, 'kafka.tools.StorageTool', 'format'],
       ...['-t', randomBytes(CLUSTER_ID_BYTES).toString('hex'), '-c', config],
@@ -62,7 +73,12 @@ export async function createKafka({ programs, folder, port, controllerPort, heap
       file: programs.java,
       env,
       args: [
-        ...[...SERVER_JVM_FLAGS, NO_PERF_DATA, `-Xmx${heapMb}m`, `-Dlog4j2.configurationFile=${LOG_CONFIG}`],
+        ...[
+          ...(shortLived ? SHORT_LIVED_FLAGS : SERVER_FLAGS),
+          NO_PERF_DATA,
+          `-Xmx${heapMb}m`,
+          `-Dlog4j2.configurationFile=${LOG_CONFIG}`,
+        ],
         ...['-cp', classPath, 'kafka.Kafka', config],
       ],
     },

@@ -49,8 +49,7 @@ export function createService({ what, folder, command, ready, onProcess }) {
       await child?.stop();
     },
     kill: async () => {
-      child?.signal('SIGKILL');
-      await child?.exited;
+      await child?.kill();
     },
     pause: () => child?.signal('SIGSTOP'),
     cont: () => child?.signal('SIGCONT'),
