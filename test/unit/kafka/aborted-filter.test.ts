@@ -1,11 +1,11 @@
 // Which records are committed: against a plain simulation of a log with overlapping transactions.
-import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { withoutAborted } from '../../../src/kafka/aborted-filter.js';
 import type { FetchedRecord } from '../../../src/kafka/fetch-decoding.js';
+import { kafkajsOriginal } from '../../helpers/kafkajs-original.js';
 
-const theirs = createRequire(import.meta.url)('kafkajs/src/consumer/filterAbortedMessages') as (of: {
+const theirs = kafkajsOriginal('consumer/filterAbortedMessages') as (of: {
   messages: readonly FetchedRecord[];
   abortedTransactions: readonly { producerId: string; firstOffset: string }[];
 }) => FetchedRecord[];

@@ -1,16 +1,15 @@
 // Fetched bytes: the oracle is kafkajs's own encoder and decoder. And where a fetch ends, when compaction has emptied batches.
-import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeFetch, endOfBatches } from '../../../src/kafka/fetch-decoding.js';
 import { FetchedBatch } from '../../../src/kafka/fetched-batch.js';
+import { kafkajsOriginal } from '../../helpers/kafkajs-original.js';
 
-const load = createRequire(import.meta.url);
-const Encoder = load('kafkajs/src/protocol/encoder');
-const Decoder = load('kafkajs/src/protocol/decoder');
-const makeRecord = load('kafkajs/src/protocol/recordBatch/record/v0');
-const { RecordBatch } = load('kafkajs/src/protocol/recordBatch/v0');
-const theirDecode = load('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (decoder: unknown) => Promise<
+const Encoder = kafkajsOriginal('protocol/encoder');
+const Decoder = kafkajsOriginal('protocol/decoder');
+const makeRecord = kafkajsOriginal('protocol/recordBatch/record/v0');
+const { RecordBatch } = kafkajsOriginal('protocol/recordBatch/v0');
+const theirDecode = kafkajsOriginal('protocol/requests/fetch/v4/decodeMessages') as (decoder: unknown) => Promise<
   {
     offset: string;
     timestamp: string;
@@ -114,7 +113,7 @@ function emptied(from: Buffer, crc: (bytes: Buffer) => number): Buffer {
 }
 
 test('a batch that compaction has emptied moves the reader on', async () => {
-  const crc = load('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+  const crc = kafkajsOriginal('protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
   const empty = emptied(await plain(100, 5), crc);
   expect(decodeFetch(empty)).toEqual({ records: [], endOffset: 105 });
   const decoded = decodeFetch(Buffer.concat([await plain(90, 2), empty]));

@@ -1,15 +1,14 @@
 // The oracle is kafkajs's own encoder, CRC and hash, loaded past src/kafka/kafkajs.ts.
-import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { crc32c } from '../../../src/kafka/crc32c.js';
 import { partitionOfKey } from '../../../src/kafka/murmur2.js';
 import { encodeProduce } from '../../../src/kafka/produce-encoding.js';
+import { kafkajsOriginal } from '../../helpers/kafkajs-original.js';
 
-const load = createRequire(import.meta.url);
-const theirRequest = load('kafkajs/src/protocol/requests/produce/v3/request');
-const theirCrc = load('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
-const theirHash = load('kafkajs/src/producer/partitioners/default/murmur2') as (key: string) => number;
+const theirRequest = kafkajsOriginal('protocol/requests/produce/v3/request');
+const theirCrc = kafkajsOriginal('protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+const theirHash = kafkajsOriginal('producer/partitioners/default/murmur2') as (key: string) => number;
 
 const NOW_MS = 1_795_557_828_123;
 beforeEach(() => void vi.useFakeTimers({ now: NOW_MS, toFake: ['Date'] }));
