@@ -18,6 +18,7 @@ export default defineConfig({
           // Pure parts share nothing that one test could leave to another, so each module is loaded once.
           pool: 'threads',
           isolate: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

@@ -3,7 +3,12 @@ import { createRequire } from 'node:module';
 
 const load = createRequire(import.meta.url);
 
-/** `path` below kafkajs/src. What that module itself imports is as this process has it. */
+/** A module that is never replaced; its classes are those that kafkajs itself uses. `path` below kafkajs/src. */
+export function kafkajsModule(path: string) {
+  return load(`kafkajs/src/${path}`);
+}
+
+/** One of those that are replaced, as kafkajs has it. What that module itself imports is as this process has it. */
 export function kafkajsOriginal(path: string) {
   const file = load.resolve(`kafkajs/src/${path}`);
   const replaced = load.cache[file];

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { withoutAborted } from '../../../src/kafka/aborted-filter.js';
 import type { FetchedRecord } from '../../../src/kafka/fetch-decoding.js';
-import { kafkajsOriginal } from '../../helpers/kafkajs-original.js';
+import { kafkajsModule } from '../../helpers/kafkajs-original.js';
 
-const theirs = kafkajsOriginal('consumer/filterAbortedMessages') as (of: {
+const theirs = kafkajsModule('consumer/filterAbortedMessages') as (of: {
   messages: readonly FetchedRecord[];
   abortedTransactions: readonly { producerId: string; firstOffset: string }[];
 }) => FetchedRecord[];

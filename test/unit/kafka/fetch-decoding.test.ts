@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeFetch, endOfBatches } from '../../../src/kafka/fetch-decoding.js';
 import { FetchedBatch } from '../../../src/kafka/fetched-batch.js';
-import { kafkajsOriginal } from '../../helpers/kafkajs-original.js';
+import { kafkajsModule, kafkajsOriginal } from '../../helpers/kafkajs-original.js';
 
-const Encoder = kafkajsOriginal('protocol/encoder');
-const Decoder = kafkajsOriginal('protocol/decoder');
-const makeRecord = kafkajsOriginal('protocol/recordBatch/record/v0');
-const { RecordBatch } = kafkajsOriginal('protocol/recordBatch/v0');
+const Encoder = kafkajsModule('protocol/encoder');
+const Decoder = kafkajsModule('protocol/decoder');
+const makeRecord = kafkajsModule('protocol/recordBatch/record/v0');
+const { RecordBatch } = kafkajsModule('protocol/recordBatch/v0');
 const theirDecode = kafkajsOriginal('protocol/requests/fetch/v4/decodeMessages') as (decoder: unknown) => Promise<
   {
     offset: string;
@@ -113,7 +113,7 @@ function emptied(from: Buffer, crc: (bytes: Buffer) => number): Buffer {
 }
 
 test('a batch that compaction has emptied moves the reader on', async () => {
-  const crc = kafkajsOriginal('protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+  const crc = kafkajsModule('protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
   const empty = emptied(await plain(100, 5), crc);
   expect(decodeFetch(empty)).toEqual({ records: [], endOffset: 105 });
   const decoded = decodeFetch(Buffer.concat([await plain(90, 2), empty]));
