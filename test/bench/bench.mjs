@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap } from '../../ops/local/bootstrap.mjs';
 import { ROOT } from '../../ops/local/cache.mjs';
-import { childEnvironment } from '../../ops/local/environment.mjs';
+import { childEnvironment, scrubInPlace } from '../../ops/local/environment.mjs';
 
 const { values: given } = parseArgs({
   options: {
@@ -23,6 +23,7 @@ const REPEATS = Number(given.repeats);
 const LATENCY_PATIENTS = 1_000;
 const FLUSH_MS = 1_000;
 
+scrubInPlace(process.env);
 const write = (text) => process.stderr.write(text);
 await bootstrap({ write });
 const { createPhases } = await import('../../ops/local/demo/phases.mjs');

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { cpuSeconds, peakMemoryMb } from './process-cost.mjs';
 
-const LOOK_EVERY_MS = 20;
+/** Each look costs the process some CPU, so not more often than this. */
+const LOOK_EVERY_MS = 100;
 const READY_WITHIN_MS = 60_000;
 const DRAIN_WITHIN_MS = 240_000;
 

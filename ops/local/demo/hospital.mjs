@@ -1,7 +1,9 @@
 // Sets up the demo's hospital in RDS: database, least-privileged user, tables, patients, limits.
+import { connectionsFor } from './simulator.mjs';
 import { makePatients, normalFor } from './ward.mjs';
 
-const POOL_CONNECTIONS = 10;
+/** Beside the ward's: for counting. */
+const OTHER_CONNECTIONS = 2;
 const USER_NAME_MAX = 32;
 const NAME = /^wardwatch_demo_[a-z0-9_]+$/;
 
@@ -63,7 +65,11 @@ export async function setUpHospital({
       ]),
     ],
   );
-  const pool = mysql.createPool({ uri: withDatabase(rdsUrl, name), connectionLimit: POOL_CONNECTIONS, timezone: 'Z' });
+  const pool = mysql.createPool({
+    uri: withDatabase(rdsUrl, name),
+    connectionLimit: connectionsFor(patientCount) + OTHER_CONNECTIONS,
+    timezone: 'Z',
+  });
   const reader = new URL(withDatabase(rdsUrl, name));
   reader.username = user;
   reader.password = password;

@@ -1,7 +1,8 @@
 // The ward simulator: every patient's readings each second, over several connections, in transactions that overlap and now and then roll back.
 import { SCRIPTED_PATIENT_ID } from './ward.mjs';
 
-const CONNECTIONS = 8;
+/** One for 25 patients, 8 at least: held transactions must not hold up the ward. */
+const CONNECTIONS = { least: 8, patientsEach: 25 };
 const READING_EVERY_MS = 1_000;
 const TICK_MS = 20;
 const ROLLBACK_SHARE = 0.03;
@@ -15,8 +16,13 @@ const WAITING_MAX = 2_000;
 /** Commit times kept for the latency figures. */
 const COMMITS_KEPT = 500_000;
 
+/** How many connections a ward of that size needs. */
+export function connectionsFor(patients) {
+  return Math.max(CONNECTIONS.least, Math.ceil(patients / CONNECTIONS.patientsEach));
+}
+
 /**
- * `pool` is mysql2's promise pool with at least 8 connections; `patients` carry `signs` (ward.mjs).
+ * `pool` is mysql2's promise pool with enough connections (connectionsFor); `patients` carry `signs` (ward.mjs).
  * `start()` begins; `stop()` ends after open transactions have ended, and answers the counts.
  */
 export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare }) {
@@ -129,7 +135,7 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
       running = true;
       startedMs = nowMs();
       timer = setInterval(tick, TICK_MS);
-      workers = Array.from({ length: CONNECTIONS }, work);
+      workers = Array.from({ length: connectionsFor(patients.length) }, work);
       return Promise.all(workers).then(() => undefined);
     },
     stop: async () => {
