@@ -2,7 +2,7 @@
 // nothing of a patient but the id leaks, and SIGTERM ends everything with nothing left uncommitted.
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS } from '../../src/domain/mapping.js';
+import { DEFAULT_VITALS } from '../../src/domain/mapping.js';
 import { createDeployment, type Deployment, keysOf, type WorkerProcess } from '../helpers/deployment.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -25,14 +25,35 @@ const TABLES = {
       { name: 'bp', column: 'systolic' },
     ],
   },
-  patients: { ...DEFAULT_PATIENTS, table: 'people', id: 'mrn', name: 'full_name', ward: 'unit' },
-  thresholds: { ...DEFAULT_THRESHOLDS, table: 'limits' },
+  patients: {
+    table: 'people',
+    id: 'mrn',
+    name: 'full name',
+    address: 'home',
+    phone: 'tel',
+    ward: 'unit',
+    age: 'years',
+    otherDetails: 'notes',
+  },
+  thresholds: {
+    table: 'limits',
+    attribute: 'sign',
+    lowAge: 'from_age',
+    highAge: 'to_age',
+    lowValue: 'from_value',
+    highValue: 'to_value',
+    alertFlag: 'abnormal',
+    alertMessage: 'words',
+    severity: 'rank',
+    unit: null,
+  },
 };
 const YAML = `
 source:
   vitals: { table: readings, key: seq, patientId: mrn, recordedAt: at }
-  patients: { table: people, id: mrn, name: full_name, ward: unit }
-  thresholds: { table: limits }
+  patients: { table: people, id: mrn, name: full name, address: home, phone: tel, ward: unit, age: years, otherDetails: notes }
+  thresholds: { table: limits, attribute: sign, lowAge: from_age, highAge: to_age, lowValue: from_value, highValue: to_value,
+    alertFlag: abnormal, alertMessage: words, severity: rank }
 attributes: [{ name: heartBeat, column: pulse }, { name: bp, column: systolic }]
 `;
 
@@ -57,12 +78,11 @@ beforeAll(async () => {
     // Only a stop flushes: what the lake holds at the end was written while stopping.
     env: { ARCHIVE_FLUSH_MS: '10m', POLL_START: 'beginning' },
   });
-  await deployment.sql('INSERT INTO people (mrn, full_name, patientaddress, phone_number, unit, age) VALUES ?', [
-    PATIENTS,
-  ]);
-  await deployment.sql(`INSERT INTO limits (attribute, low_age_limit, high_age_limit, low_value, high_value, alert_flag, alert_message) VALUES
-    ('heartBeat', 0, 100, 0, 59, 1, 'too slow'), ('heartBeat', 0, 100, 60, 100, 0, 'normal'), ('heartBeat', 0, 100, 101, 300, 1, 'too fast'),
-    ('bp', 0, 100, 0, 89, 1, 'too low'), ('bp', 0, 100, 90, 140, 0, 'normal'), ('bp', 0, 100, 141, 300, 1, 'too high')`);
+  await deployment.sql('INSERT INTO people (mrn, `full name`, home, tel, unit, years) VALUES ?', [PATIENTS]);
+  await deployment.sql(`INSERT INTO limits (sign, from_age, to_age, from_value, to_value, abnormal, words, \`rank\`) VALUES
+    ('heartBeat', 0, 100, 0, 59, 1, 'too slow', 'high'), ('heartBeat', 0, 100, 60, 100, 0, 'normal', NULL),
+    ('heartBeat', 0, 100, 101, 300, 1, 'too fast', 'high'), ('bp', 0, 100, 0, 89, 1, 'too low', NULL),
+    ('bp', 0, 100, 90, 140, 0, 'normal', NULL), ('bp', 0, 100, 141, 300, 1, 'too high', 'medium')`);
 });
 
 afterAll(() => deployment?.close());
@@ -103,7 +123,7 @@ it('carries rows from MySQL to e-mails, one for each event', async () => {
   for (const word of ['1 Plantedlane', '+44 5550101', '150 /min', '60 to 100', 'too fast']) {
     expect(first?.message).toContain(word);
   }
-  expect(second?.subject).toMatch(/^\[HIGH\] bp alert, ward 5C, ref [A-Z2-7]{6}$/);
+  expect(second?.subject).toMatch(/^\[MEDIUM\] bp alert, ward 5C, ref [A-Z2-7]{6}$/);
 });
 
 it('shows nothing of a patient but the id in logs, metrics, jobs and on the board', async () => {
@@ -133,10 +153,16 @@ it('shows nothing of a patient but the id in logs, metrics, jobs and on the boar
 });
 
 it('ends on SIGTERM and SIGINT with 0, everything committed, and goes on where it stopped', async () => {
-  workers.forEach((worker, i) => {
-    worker.signal(i === 0 ? 'SIGINT' : 'SIGTERM');
-  });
-  expect(await Promise.all(workers.map((worker) => worker.exited))).toEqual([0, 0, 0]);
+  const [polling, ...others] = workers;
+  await until(async () =>
+    expect((await polling?.get('/metrics'))?.body).toContain(`\nwardwatch_poll_rows_total ${inserted}\n`),
+  );
+  polling?.signal('SIGINT');
+  expect(await polling?.exited).toBe(0);
+  // Nothing is written any more: once the group has taken all, the archive holds in memory what no flush has written.
+  await until(async () => expect(await deployment.untaken('archive', 'vital-info')).toBe(0));
+  for (const worker of others) worker.signal('SIGTERM');
+  expect(await Promise.all(others.map((worker) => worker.exited))).toEqual([0, 0]);
   expect(workers.flatMap(({ events }) => events.filter(({ level }) => Number(level) >= 50))).toEqual([]);
   const count = 'SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM vital_info';
   expect(await deployment.lake(count)).toEqual([{ n: String(inserted), ids: String(inserted) }]);

@@ -3,11 +3,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { createKafka } from '../../src/kafka/client.js';
 import { TOPICS, topicName } from '../../src/kafka/topics.js';
-import { systemClock } from '../../src/telemetry/clock.js';
-import { createDeployment, type Deployment, keysOf } from '../helpers/deployment.js';
-import { recordingLogger, recordingMetrics } from '../helpers/recorders.js';
+import { createDeployment, type Deployment, keysOf, withKafka } from '../helpers/deployment.js';
 import { startRedis } from '../helpers/services.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -18,17 +15,6 @@ beforeAll(async () => {
 });
 afterAll(() => deployment?.close());
 
-const withKafka = async <T>(work: (kafka: ReturnType<typeof createKafka>) => Promise<T>): Promise<T> => {
-  const kafka = createKafka(
-    { brokers: testStack().kafkaBrokers, clientId: 'test' },
-    { log: recordingLogger(), metrics: recordingMetrics(), clock: systemClock },
-  );
-  try {
-    return await work(kafka);
-  } finally {
-    await kafka.close();
-  }
-};
 const check = (env: Readonly<Record<string, string>> = {}, roles = 'all') =>
   deployment.run(['worker', '--check', '--roles', roles], env);
 
@@ -39,7 +25,7 @@ it('`worker --check` becomes ready and touches nothing', async () => {
   const redis = new Redis(testStack().redisUrl);
   onTestFinished(() => redis.disconnect());
   expect(await keysOf(redis, deployment.redisPrefix)).toEqual([]);
-  await withKafka(async ({ admin }) => {
+  await withKafka(testStack(), async ({ admin }) => {
     const topic = topicName(`${deployment.name}.`, 'vital-info');
     for (const group of ['archive', 'watch', 'dispatch']) {
       expect(await admin.committedOffset(`${deployment.name}.${group}`, topic, 0)).toBeUndefined();

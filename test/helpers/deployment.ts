@@ -9,8 +9,8 @@ import mysql from 'mysql2/promise';
 import { childEnvironment } from '../../ops/local/environment.mjs';
 import { type Email, INBOX_ARN, readInbox } from '../../ops/local/inbox.mjs';
 import { sourceTablesSql } from '../../src/domain/source-tables.js';
-import { createKafka } from '../../src/kafka/client.js';
-import { TOPICS, topicName } from '../../src/kafka/topics.js';
+import { createKafka, type KafkaClient } from '../../src/kafka/client.js';
+import { TOPICS, type TopicName, topicName } from '../../src/kafka/topics.js';
 import { createSnsAdmin } from '../../src/sns/admin.js';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
@@ -67,6 +67,8 @@ export interface Deployment {
   emails(): Promise<readonly Email[]>;
   /** Rows of a statement over the lake, by the program itself. */
   lake(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Records of a topic that a consumer group has not taken yet, by the offsets that it commits as hints. */
+  untaken(group: string, topic: TopicName): Promise<number>;
   /** Kills what still runs, and removes everything that was made. */
   close(): Promise<void>;
 }
@@ -163,6 +165,16 @@ export async function createDeployment(what: string, options: DeploymentOptions 
       if (code !== 0) throw new Error(`lake query: ${err}`);
       return JSON.parse(out) as Record<string, unknown>[];
     },
+    untaken: async (group, topic) => {
+      const name = topicName(kafkaPrefix, topic);
+      return withKafka(stack, async ({ admin }) => {
+        const ends = await admin.endOffsets(name);
+        const taken = await Promise.all(
+          ends.map((_end, partition) => admin.committedOffset(`${kafkaPrefix}${group}`, name, partition)),
+        );
+        return ends.reduce((sum, end, partition) => sum + end - (taken[partition] ?? 0), 0);
+      });
+    },
     close: async () => {
       for (const worker of workers) worker.signal('SIGKILL');
       await Promise.all(workers.map((worker) => worker.exited));
@@ -219,13 +231,22 @@ export function startWorker(args: readonly string[], env: Readonly<Record<string
   };
 }
 
-async function removeTraces(stack: TestStack, at: { kafkaPrefix: string; redisPrefix: string }): Promise<void> {
+/** Our own client, for looking at what a deployment did in Kafka. */
+export async function withKafka<T>(stack: TestStack, work: (kafka: KafkaClient) => Promise<T>): Promise<T> {
   const kafka = createKafka(
     { brokers: stack.kafkaBrokers, clientId: 'test' },
     { log: recordingLogger(), metrics: recordingMetrics(), clock: systemClock },
   );
-  await kafka.admin.deleteTopics(TOPICS.map(({ name }) => topicName(at.kafkaPrefix, name))).catch(() => undefined);
-  await kafka.close();
+  try {
+    return await work(kafka);
+  } finally {
+    await kafka.close();
+  }
+}
+
+async function removeTraces(stack: TestStack, at: { kafkaPrefix: string; redisPrefix: string }): Promise<void> {
+  const topics = TOPICS.map(({ name }) => topicName(at.kafkaPrefix, name));
+  await withKafka(stack, ({ admin }) => admin.deleteTopics(topics)).catch(() => undefined);
   const redis = new Redis(stack.redisUrl);
   for (const key of await keysOf(redis, at.redisPrefix)) await redis.del(key);
   redis.disconnect();
