@@ -30,7 +30,7 @@ export function episodeEvent(
       name: 'Asha Verma',
       age: 52,
       address: '12 Lake Road, Pune',
-      phone: '+91 20 5550 1234',
+      phone: '+91 20 555 QUAGGA',
       ward: '4B',
     },
     attribute,

@@ -20,7 +20,7 @@ describe('what is done up to a step stays, and nothing after it is done', () => 
     throw new Error('the test ends it here');
   };
   beforeAll(async () => {
-    bench = await startAlertBench({ snsTimeoutMs: 1_000 });
+    bench = await startAlertBench({ snsTimeoutMs: 2_500 });
     const dispatchers = [await bench.dispatch({ onStep: crashOnce }), await bench.dispatch({ onStep: crashOnce })];
     await bench.deliver({ onStep: crashOnce });
     await bench.deliver({ onStep: crashOnce });

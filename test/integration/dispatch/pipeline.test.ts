@@ -10,6 +10,8 @@ import { episodeEvent } from '../../helpers/alert-events.js';
 const PATIENTS = 30;
 const HOUR_MS = 3_600_000;
 const HOSTILE = 'Zoë "Q" \'X\' 🫀\nReference:     FORGED\r\nSeverity: low';
+/** Long enough to occur in no id by chance. */
+const ADDRESS = 'x'.repeat(300);
 
 /** What an e-mail says of itself, read as a person would: lines of ours begin at the margin. */
 const field = (body: string, label: string) =>
@@ -36,7 +38,7 @@ describe('two dispatch and two deliver', () => {
   const hostile = episodeEvent({
     patientId: 'hostile',
     atMs: now,
-    patient: { id: 'hostile', name: HOSTILE, age: 7, address: 'x'.repeat(300), phone: '1', ward: '4B\nref FORGED' },
+    patient: { id: 'hostile', name: HOSTILE, age: 7, address: ADDRESS, phone: '1', ward: '4B\nref FORGED' },
   });
   // A slow device clock: measured an hour ago by its own word, but not there at the poller's last read.
   const skewed = episodeEvent({ patientId: 'skewed', atMs: now, measuredAt: old });
@@ -102,7 +104,7 @@ describe('two dispatch and two deliver', () => {
       `[HIGH] heartBeat alert, ward 4B ref FORGED, ref ${hostile.episodeId.slice(0, 6).toUpperCase()}`,
     );
     expect(mail?.body.replaceAll(/(\r\n|\n) {3}\| /g, '$1')).toContain(HOSTILE);
-    expect(mail?.body).toContain('x'.repeat(300));
+    expect(mail?.body).toContain(ADDRESS);
     expect(field(mail?.body ?? '', 'Reference')).toEqual([hostile.episodeId.slice(0, 6).toUpperCase()]);
     expect(field(mail?.body ?? '', 'Severity')).toEqual(['high']);
     expect(mail?.attributes).toEqual({
@@ -124,7 +126,7 @@ describe('two dispatch and two deliver', () => {
       if (type === 'stream') kept.push(JSON.stringify(await bench.redis.xrange(key, '-', '+')));
     }
     expect(kept.length).toBeGreaterThan(PATIENTS);
-    for (const secret of ['Asha', 'Lake Road', '5550', 'Zoë', 'xxx'])
+    for (const secret of ['Asha', 'Lake Road', 'QUAGGA', 'Zoë', ADDRESS])
       expect(`${said}${kept.join()}`).not.toContain(secret);
   });
 

@@ -28,7 +28,7 @@ describe('what a doctor reads', () => {
       Age:           52
       Ward:          4B
       Address:       12 Lake Road, Pune
-      Phone:         +91 20 5550 1234
+      Phone:         +91 20 555 QUAGGA
 
       Attribute:     heartBeat
       Value:         131 /min
@@ -77,7 +77,7 @@ describe('what a doctor reads', () => {
       Age:           52
       Ward:          4B
       Address:       12 Lake Road, Pune
-      Phone:         +91 20 5550 1234
+      Phone:         +91 20 555 QUAGGA
 
       Attribute:     heartBeat
       Value:         70 /min
