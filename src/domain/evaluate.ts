@@ -78,7 +78,7 @@ export function evaluate(
   }
   for (const attribute in reading.bad) {
     draft ??= draftOf(reading, patient, open, context, time);
-    judged(draft, attribute, null, limits.judgeBad(attribute, age));
+    judged(draft, attribute, null, limits.judgeBad(attribute, age, reading.bad[attribute] ?? ''));
   }
   return draft ?? NOTHING;
 }

@@ -154,7 +154,8 @@ function delayed(event: EpisodeEvent): string[] {
 /** The text of a value that is no number stands among the reading's signs. */
 function unreadable(event: EpisodeEvent, text: (value: string) => string): string {
   const raw = event.vitals[event.attribute];
-  return raw === undefined ? 'none' : `not a number: ${text(String(raw))}`;
+  if (raw === undefined) return 'none';
+  return event.reason === 'implausible-value' ? text(String(raw)) : `not a number: ${text(String(raw))}`;
 }
 
 /** The unit of another sign of the reading, as the attribute table has it. */

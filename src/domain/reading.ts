@@ -37,6 +37,9 @@ export type VitalInfo =
   | { readonly type: 'tick'; readonly tick: Tick }
   | { readonly type: 'dead'; readonly reason: DeadReason };
 
+/** How a number stands in text: what MySQL writes, and devices that write into text columns. */
+export const NUMBER_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
+
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 /** Decodes one record of vital-info. Checked by hand, not by a schema library: this runs for every reading of the hospital. */

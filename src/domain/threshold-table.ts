@@ -1,5 +1,6 @@
 // Limits compiled for judging every reading of the hospital: attribute → age → values in order, with ready-made answers.
 import { ATTRIBUTES, type Attribute } from './attributes.js';
+import { NUMBER_TEXT } from './reading.js';
 import { decimalsOf, toGrid } from './rounding.js';
 import type { ThresholdRow } from './threshold.js';
 import {
@@ -25,8 +26,8 @@ export type KnownAge = number | null | undefined;
 export interface ThresholdTable {
   /** Never throws; whatever can't be judged is `unclassified` with its reason. The value is rounded to the attribute's decimals first. */
   judge(attribute: string, age: KnownAge, value: number): Judgement;
-  /** A value that can't be read (Reading.bad). */
-  judgeBad(attribute: string, age: KnownAge): Judgement;
+  /** A value that can't be used (Reading.bad), as it came: no number at all, or one that no device can mean. */
+  judgeBad(attribute: string, age: KnownAge, raw: string): Judgement;
   /** The attribute's unit, else the one that the limits name. */
   unit(attribute: string): string | null;
 }
@@ -68,7 +69,10 @@ export function compileThresholds(
   }
   return {
     judge: (attribute, age, value) => judge(limits.get(attribute), age, value),
-    judgeBad: (attribute, age) => ageLimits(limits.get(attribute), age)?.bad ?? BAD,
+    judgeBad: (attribute, age, raw) => {
+      const here = ageLimits(limits.get(attribute), age);
+      return NUMBER_TEXT.test(raw) ? (here?.implausible ?? IMPLAUSIBLE) : (here?.bad ?? BAD);
+    },
     unit: (attribute) => limits.get(attribute)?.unit ?? null,
   };
 }

@@ -1,6 +1,7 @@
 // From a row of patients_vital_info to its message on vital-info: what is usable as numbers, what isn't as it came.
 import type { Attribute } from './attributes.js';
 import type { VitalsMapping } from './mapping.js';
+import { NUMBER_TEXT } from './reading.js';
 import { createWallReader, type WallReader } from './zone.js';
 
 /** How a column's text is to be read: `datetime` in the database's zone, `timestamp` in UTC. */
@@ -50,7 +51,6 @@ const MESSAGE_BYTES_AT_MOST = 960 * 1024;
 const BYTES_A_CHARACTER = 3;
 const BAD_TEXT_KEPT = 1_000;
 const NONE: readonly string[] = [];
-const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 const PLAIN = /^[\w .:@/+-]*$/;
 
 /**
@@ -122,7 +122,7 @@ export function createRowEncoder(
       const number =
         typeof value === 'number'
           ? value
-          : typeof value === 'string' && NUMBER.test(value)
+          : typeof value === 'string' && NUMBER_TEXT.test(value)
             ? Number(value)
             : Number.NaN;
       if (number >= low && number <= high && Number.isFinite(number)) {

@@ -25,7 +25,7 @@ type SourceTables = NonNullable<Parameters<typeof sourceTablesSql>[0]>;
 export interface DeploymentOptions {
   readonly stack?: TestStack;
   /** Text of wardwatch.yaml, and the tables that it names. */
-  readonly config?: { readonly yaml: string; readonly tables: SourceTables };
+  readonly config?: { readonly yaml: string; readonly tables?: SourceTables };
   readonly policy?: string;
   readonly env?: Readonly<Record<string, string>>;
 }

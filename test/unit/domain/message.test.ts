@@ -146,6 +146,8 @@ describe('what a doctor reads', () => {
   test('a value that could not be read is shown as it came', () => {
     const bad = event({ direction: 'unclassified', reason: 'bad-value', value: null, vitals: { heartBeat: '9x' } });
     expect(build(bad).body).toContain('Value:         not a number: 9x\n');
+    const impossible = { ...bad, reason: 'implausible-value', vitals: { heartBeat: '-40.000' } } as const;
+    expect(build(impossible).body).toMatch(/Value: +-40.000\n.*\nJudgement: +.*no device can mean this value/);
   });
 
   test('PRIVACY=ids: no name, address or phone, and no empty lines for them', () => {

@@ -63,9 +63,19 @@ describe('the seed table', () => {
   });
 
   it('knows the range of a value that cannot be read', () => {
-    expect(seed.judgeBad('bp', 30)).toMatchObject({ reason: 'bad-value', range: { low: 161, high: 220 } });
-    for (const age of [null, undefined, 101]) expect(seed.judgeBad('bp', age)).toMatchObject({ range: null });
-    expect(seed.judgeBad('glucose', 30)).toMatchObject({ reason: 'bad-value', range: null });
+    const normal = { low: 161, high: 220 };
+    for (const [raw, reason] of [
+      ['n/a', 'bad-value'],
+      ['', 'bad-value'],
+      ['0x20', 'bad-value'],
+      ['-40.000', 'implausible-value'],
+      [' 1e9 ', 'implausible-value'],
+    ] as const) {
+      expect(seed.judgeBad('bp', 30, raw), raw).toMatchObject({ reason, range: normal });
+      for (const age of [null, undefined, 101])
+        expect(seed.judgeBad('bp', age, raw)).toMatchObject({ reason, range: null });
+      expect(seed.judgeBad('glucose', 30, raw)).toMatchObject({ reason, range: null });
+    }
   });
 });
 
