@@ -33,6 +33,8 @@ interface BatchShape {
   }[];
 }
 
+const FORMAT_AT = 16;
+
 async function batchBytes({ baseOffset, producerId, transactional, messages }: BatchShape): Promise<Buffer> {
   const records = messages.map((message, i) => makeRecord({ ...message, offsetDelta: i }));
   const batch = await RecordBatch({
@@ -69,6 +71,8 @@ test('records are those that kafkajs reads; what is cut off at the end is left o
     fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 4 }), fc.nat(60), async (shapes, cut) => {
       const all = Buffer.concat(await Promise.all(shapes.map(batchBytes)));
       const bytes = all.subarray(0, all.length - cut);
+      // kafkajs can't read what ends before the byte that names the format; no broker sends so little.
+      fc.pre(bytes.length > FORMAT_AT);
       const ours = decodeFetch(bytes);
       const theirs = await theirDecode(new Decoder(new Encoder().writeBytes(bytes).buffer));
       const comparable = theirs.map(({ offset, timestamp, key, value, headers, isControlRecord, batchContext }) => ({
