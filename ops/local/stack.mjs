@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { ownServices, stackSettings } from './environment.mjs';
 import { kafkaLibs, lookAround } from './machine.mjs';
 import { freePort } from './ports.mjs';
+import { processStart } from './processes.mjs';
 import { createKafka } from './services/kafka.mjs';
 import { createMariadb } from './services/mariadb.mjs';
 import { createRedis } from './services/redis.mjs';
@@ -25,6 +26,8 @@ const KEPT_NAME = 'kept';
  * @property {string} folder private; for logs and a lake. Removed by stop()
  * @property {'native' | 'docker' | 'own'} kind
  * @property {import('./services/service.mjs').OnProcess} addProcess a process that belongs to this run: should the run be killed, the next one ends it
+ * @property {() => readonly string[]} gone services of the stack whose process is no more, though nobody stopped them
+ * @property {(name: string) => void} noteMade what the run makes on services of the user's own, by name: should it be killed, the next one removes it
  * @property {(how?: { readonly keepFolder?: boolean }) => Promise<void>} stop ends everything and removes the folder, unless it is to be kept; with `keep`: leaves all as it is, for `npm run stack:down`
  */
 
@@ -70,11 +73,16 @@ export async function startStack({ name, keep = false, log = () => {}, stack, si
     }
     if (!endpoints) throw new Error(`no stack of kind ${kind}`);
     state.update({ endpoints });
+    const services = [...state.processes()];
     return {
       ...endpoints,
       folder,
       kind,
       addProcess: state.addProcess,
+      gone: () => services.filter(({ pid, start }) => processStart(pid) !== start).map(({ what }) => what),
+      noteMade: (made) => {
+        if (own) state.update({ made });
+      },
       stop: keep ? async () => state.update({ kept: true }) : stop,
     };
   } catch (error) {

@@ -17,6 +17,7 @@ export const FOLDER_PREFIX = 'wardwatch-';
  * @property {{ readonly what: string, readonly pid: number, readonly start: string }[]} processes
  * @property {string[] | undefined} dockerDown the command that ends its containers
  * @property {import('./environment.mjs').Endpoints | undefined} endpoints once all are up
+ * @property {string | undefined} made what it made on services of the user's own, by name: removed with the run
  */
 
 /**
@@ -34,6 +35,7 @@ export function openState(name) {
     processes: [],
     dockerDown: undefined,
     endpoints: undefined,
+    made: undefined,
   };
   /** @param {Partial<RunState>} change */
   const update = (change) => {
@@ -47,6 +49,8 @@ export function openState(name) {
     update,
     /** @param {{ readonly what: string, readonly pid: number, readonly start: string }} started */
     addProcess: ({ what, pid, start }) => update({ processes: [...state.processes, { what, pid, start }] }),
+    /** Names of the processes recorded so far. */
+    processes: () => state.processes,
     /** The run is over and everything of it gone. */
     remove: () => rmSync(file, { force: true }),
   };
@@ -90,13 +94,21 @@ export async function cleanUp(log) {
   for (const { file, state } of readStates()) {
     if (isAlive(state)) continue;
     log(`cleaning up after ${state.name} (process ${state.owner.pid}, which is gone)`);
-    await endRun(file, state);
+    // Services of one's own may be gone with what was made on them: no reason not to start.
+    await endRun(file, state).catch((error) => log(error.message));
   }
+}
+
+/** Ends and removes at once what this process has started, kept stacks excepted. */
+export async function endOwnRuns() {
+  const own = readStates().filter(({ state }) => !state.kept && state.owner.pid === process.pid && isAlive(state));
+  for (const { file, state } of own) await endRun(file, state);
 }
 
 /**
  * @param {string} file
  * @param {RunState} state
+ * @throws {Error} something made on the user's own services could not be removed; all else is
  */
 export async function endRun(file, state) {
   await Promise.all(state.processes.map(killRecorded));
@@ -106,6 +118,10 @@ export async function endRun(file, state) {
   }
   removeFolder(state.folder);
   rmSync(file, { force: true });
+  if (state.made && state.endpoints) {
+    const { removeMade } = await import('./demo/made.mjs');
+    await removeMade(state.endpoints, state.made);
+  }
 }
 
 /** @param {string | undefined} folder */

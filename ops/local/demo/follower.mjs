@@ -8,6 +8,8 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
   /** notificationId → {record of the decision, states: [...], accepted: [{snsMessageId, atMs}]} */
   const notifications = new Map();
   let unreadable = 0;
+  /** Ids of events that stand on doctors-queue more than once. */
+  const repeated = [];
 
   const each = async (topic, take) => {
     for (let partition = 0; partition < partitions; partition += 1) {
@@ -24,7 +26,9 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
   };
 
   const takeEvent = (event) => {
-    if (event.episodeId) events.set(event.eventId, event);
+    if (!event.episodeId) return;
+    if (events.has(event.eventId)) repeated.push(event.eventId);
+    events.set(event.eventId, event);
   };
 
   const takeDelivery = (record) => {
@@ -39,6 +43,7 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
     events,
     notifications,
     unreadable: () => unreadable,
+    repeated: () => repeated,
     /** Reads what has come since the last call. */
     advance: async () => {
       await each(queueTopic, takeEvent);

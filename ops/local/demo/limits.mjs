@@ -1,32 +1,21 @@
 // The limits that a demo runs with: the sample table, the NEWS2-like one, or a file.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { contentOfThresholdsFile } from '../../../dist/src/domain/import-content.js';
+import { thresholdOfEntry } from '../../../dist/src/domain/import-version.js';
+import { NotPreparedError } from '../bootstrap.mjs';
 import { ROOT } from '../cache.mjs';
-
-/** @type {Readonly<Record<string, string>>} */
-const SHIPPED = { seed: 'ops/sql/thresholds-seed.csv', news2: 'ops/sql/thresholds-news2.csv' };
+import { SHIPPED_LIMITS } from './names.mjs';
 
 /**
- * @param {string} which seed, news2 or a file's path
- * @returns {Promise<readonly import('../../../src/domain/threshold.js').ThresholdRow[]>}
- * @throws with every line that is wrong
+ * Reads it as `wardwatch import thresholds --file` does. `which` is seed, news2 or a file's path. Answers {rows, warnings}; those of the shipped
+ * tables are known.
+ * Throws NotPreparedError with every line that is wrong.
  */
-export async function loadLimits(which) {
-  const shipped = SHIPPED[which];
+export function loadLimits(which) {
+  const shipped = SHIPPED_LIMITS[which];
   const file = shipped ? join(ROOT, shipped) : resolve(which);
-  const { parseCsv } = await import('../../../dist/src/domain/csv.js');
-  const { thresholdColumns, thresholdOfRow } = await import('../../../dist/src/domain/import-threshold-row.js');
-  const { DEFAULT_THRESHOLDS } = await import('../../../dist/src/domain/mapping.js');
-  const mapping = { ...DEFAULT_THRESHOLDS, severity: 'severity', unit: 'unit' };
-  const optional = ['severity', 'unit'];
-  const required = thresholdColumns(mapping).filter((name) => !optional.includes(name));
-  const rows = [];
-  const problems = [];
-  for (const { line, values } of parseCsv(readFileSync(file), { required, optional })) {
-    const read = thresholdOfRow(mapping, values);
-    if (read.ok) rows.push(read.row);
-    else problems.push(`line ${line}: ${read.problem}`);
-  }
-  if (problems.length > 0) throw new Error(`${file} can't be used:\n${problems.join('\n')}`);
-  return rows;
+  const { entries, problems, warnings } = contentOfThresholdsFile(readFileSync(file));
+  if (problems.length > 0) throw new NotPreparedError([`${file} can't be used as limits:`, ...problems].join('\n  - '));
+  return { rows: entries.map(thresholdOfEntry), warnings: shipped ? [] : warnings };
 }

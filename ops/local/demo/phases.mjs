@@ -1,9 +1,11 @@
 // Says what the demo does and how long each part of it took.
 
-export function createPhases(write, nowMs) {
+/** `signal`: no further phase begins once it is aborted. */
+export function createPhases(write, nowMs, signal) {
   return {
-    /** Runs `work` under a name; a failure carries the name. */
+    /** Runs `work` under a name. */
     run: async (name, work) => {
+      signal?.throwIfAborted();
       write(`  ${name} … `);
       const startMs = nowMs();
       try {
@@ -11,7 +13,7 @@ export function createPhases(write, nowMs) {
         write(`${((nowMs() - startMs) / 1000).toFixed(1)} s\n`);
         return result;
       } catch (error) {
-        write('failed\n');
+        write(signal?.aborted ? 'stopped\n' : 'failed\n');
         throw error;
       }
     },

@@ -4,34 +4,36 @@ import * as duckdb from '@duckdb/node-api';
 import { topicName } from '../../../dist/src/kafka/topics.js';
 import { columnName } from '../../../dist/src/lake/columns.js';
 import { ROOT } from '../cache.mjs';
+import { CommandError } from '../command-error.mjs';
 import { childEnvironment } from '../environment.mjs';
 import { readInbox } from '../inbox.mjs';
-import { processStart } from '../processes.mjs';
+import { logTail, processStart } from '../processes.mjs';
 import { createFollower } from './follower.mjs';
 import { seededRandom } from './random.mjs';
 import { recomputeAlerts } from './recompute.mjs';
-import { startRoles } from './roles.mjs';
+import { endedText, startRoles } from './roles.mjs';
 import { PARTITIONS, POLICY, SEED, setUpServices } from './services.mjs';
 import { createSimulator } from './simulator.mjs';
 import { createTally } from './tally.mjs';
-import { frame } from './view.mjs';
 
-/** Starts it all, pushing onto `undo` how to end each part. `id` makes its names unique. */
-export async function setUpPipeline({ options, phases, write, undo, id }) {
-  const services = await setUpServices({ options, phases, write, undo, id });
-  const { stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings } = services;
-  let onFailure = () => undefined;
+const LOOK_AT_SERVICES_EVERY_MS = 500;
+
+/** Starts it all, pushing onto `undo` how to end each part. `id` makes its names unique; `signal` gives up the start. */
+export async function setUpPipeline({ options, phases, write, undo, id, signal }) {
+  const services = await setUpServices({ options, phases, write, undo, id, signal });
+  const { stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings, program } = services;
+  const failure = watchForFailure(stack);
+  undo.push({ what: 'look at the services', run: async () => failure.close() });
   const roles = startRoles({
     main: join(ROOT, 'dist/src/main.js'),
     env: childEnvironment(process.env, settings),
     logFolder,
     onPid: (what, pid) => stack.addProcess({ what, pid, start: processStart(pid) ?? '' }),
-    onExit: (worker, code, tail) =>
-      onFailure(new Error(`worker ${worker} ended by itself (${code}):\n${tail.join('\n')}`)),
+    onExit: (worker, how, tail) => failure.fail(endedText(worker, how, tail)),
   });
-  undo.push({ what: 'workers', run: () => roles.stop() });
+  undo.push({ what: 'workers', run: () => roles.kill() });
   await phases.run('workers: poll import console, 2 × archive, 2 × watch (one with dispatch), 2 × deliver', () =>
-    roles.ready(),
+    Promise.race([roles.ready(signal), failure.failed]),
   );
 
   const { decimalsOf } = hospital;
@@ -40,7 +42,8 @@ export async function setUpPipeline({ options, phases, write, undo, id }) {
   const reader = await kafka.partitionReader();
   const ageOf = new Map(hospital.patients.map((patient) => [patient.patientid, patient.age]));
   return {
-    frame,
+    /** Rejects when a service or a worker ends by itself. */
+    failed: failure.failed,
     roles,
     tally,
     simulator: createSimulator({
@@ -69,10 +72,7 @@ export async function setUpPipeline({ options, phases, write, undo, id }) {
         decimalsOf,
         ...POLICY,
       }),
-    onFailure: (listener) => {
-      onFailure = listener;
-    },
-    next: nextCommands(settings),
+    next: nextCommands(program),
   };
 }
 
@@ -86,11 +86,26 @@ function newestOf(endpoint, topicArn) {
   };
 }
 
-function nextCommands(settings) {
-  const given = (names) => names.map((name) => `${name}='${settings[name]}'`).join(' ');
+/** The first service or worker that ends by itself makes `failed` reject with its last words. */
+function watchForFailure(stack) {
+  let reject;
+  const failed = new Promise((_, no) => {
+    reject = no;
+  });
+  failed.catch(() => undefined);
+  const fail = (text) => reject(new CommandError(text));
+  const timer = setInterval(() => {
+    const [first] = stack.gone();
+    if (first) fail(`${first} ended by itself:\n${logTail(join(stack.folder, `${first}.log`))}`);
+  }, LOOK_AT_SERVICES_EVERY_MS);
+  return { failed, fail, close: () => clearInterval(timer) };
+}
+
+/** What to try next, each in one line. `program` is a wardwatch with the demo's settings. */
+function nextCommands(program) {
   return [
-    `${given(['LAKE_URL'])} npx wardwatch lake query "SELECT patient_id, count(*) FROM vital_info GROUP BY 1 ORDER BY 2 DESC LIMIT 5"`,
-    `${given(['KAFKA_BROKERS', 'KAFKA_PREFIX', 'RDS_URL'])} npx wardwatch source status`,
-    'npm run demo -- --thresholds news2 --for 60s',
+    `${program} lake query "SELECT patient_id, count(*) AS n FROM vital_info GROUP BY 1 ORDER BY 2 DESC LIMIT 5"`,
+    `${program} source status`,
+    `${program} doctor`,
   ];
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { CommandError } from '../command-error.mjs';
 
 /** Two replicas of archive, watch and deliver, as the issue of this demo asks. */
 export const PROCESSES = [
@@ -22,7 +23,7 @@ const TAIL_LINES = 15;
 
 /**
  * Starts them all. `onExit(name, code, tail)` is called when one ends unasked. `onPid(name, pid)` records it for the next start's clean-up.
- * Answers {ready(), metrics(), addresses(), stop()}.
+ * Answers {ready(), sums(), addresses(), stop(), kill()}.
  */
 export function startRoles({ main, env, logFolder, onPid, onExit }) {
   const workers = PROCESSES.map((row) => startOne(row));
@@ -30,12 +31,14 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
   let ends;
 
   function startOne({ name, roles }) {
-    // A process group of its own: Ctrl-C on the terminal is for the demo, which stops the workers in its own order.
+    // A session of its own: Ctrl-C on the terminal is for the demo, which stops the workers in its own order, and what a
+    // killed demo leaves is ended by process group.
     const child = spawn(process.execPath, [main, 'worker', '--roles', roles], {
+      detached: true,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const worker = { name, roles, child, port: null, consoleUrl: null, tail: [], gone: null };
+    const worker = { name, roles, child, port: null, consoleUrl: null, tail: [], ended: null, gone: null };
     onPid(name, child.pid);
     const log = createWriteStream(join(logFolder, `${name}.log`));
     for (const stream of [child.stdout, child.stderr]) {
@@ -47,50 +50,45 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
       });
     }
     worker.gone = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
+      // Not at its exit: its last words may still be on the way.
+      child.once('close', (code, signal) => {
         log.end();
-        resolve(code ?? signal);
-        if (!stopping) onExit(name, code ?? signal, worker.tail);
+        worker.ended = code ?? signal;
+        resolve(worker.ended);
+        if (!stopping) onExit(name, worker.ended, worker.tail);
       });
     });
     return worker;
   }
 
   return {
-    /** Resolves when every process says that it is ready; rejects with what the slowest one waits for. */
-    ready: async () => {
+    /** Resolves when every process says that it is ready; rejects with what the slowest one waits for, or at once when `signal` aborts. */
+    ready: async (signal) => {
       const untilMs = Date.now() + READY_WITHIN_MS;
       for (const worker of workers) {
         for (;;) {
           const waitsFor = await notReady(worker);
           if (waitsFor === null) break;
-          if (worker.child.exitCode !== null) throw new Error(`worker ${worker.name} ended: ${worker.tail.join('\n')}`);
+          signal?.throwIfAborted();
+          if (worker.ended !== null) throw new CommandError(endedText(worker.name, worker.ended, worker.tail));
           if (Date.now() > untilMs)
-            throw new Error(`worker ${worker.name} is not ready after ${READY_WITHIN_MS / 1000} s: ${waitsFor}`);
+            throw new CommandError(`worker ${worker.name} is not ready after ${READY_WITHIN_MS / 1000} s: ${waitsFor}`);
           await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
         }
       }
     },
-    /** The sum of a metric over all processes. */
-    sum: async (metric) => {
-      let total = 0;
-      for (const worker of workers) {
-        const text =
-          worker.port === null
-            ? ''
-            : await get(worker.port, '/metrics').then(
-                (r) => r.body,
-                () => '',
-              );
-        for (const line of text.split('\n')) {
-          if (line.startsWith(`wardwatch_${metric} `) || line.startsWith(`wardwatch_${metric}{`))
-            total += Number(line.slice(line.lastIndexOf(' ')));
-        }
-      }
-      return total;
+    /** Sums over all processes, looked at together. `series` begin as their lines do, without the prefix: `name` or `name{label="x"`. */
+    sums: async (...series) => {
+      const texts = await Promise.all(workers.map(metricsOf));
+      const lines = texts.flatMap((text) => text.split('\n'));
+      return series.map((one) =>
+        lines
+          .filter((line) => [' ', '{', ',', '}'].some((end) => line.startsWith(`wardwatch_${one}${end}`)))
+          .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0),
+      );
     },
     addresses: () => ({
-      metrics: workers.map((worker) => ({ name: worker.name, url: `http://127.0.0.1:${worker.port}/metrics` })),
+      metrics: workers.map((worker) => ({ name: worker.name, port: worker.port })),
       console: workers.map((worker) => worker.consoleUrl).find(Boolean) ?? null,
     }),
     /** SIGTERM to all; whoever has not ended in time is killed and named. Answers [{name, code}] of those that did not end with 0. */
@@ -98,18 +96,29 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
       ends ??= stopAll();
       return ends;
     },
+    /** SIGKILL, where their work no longer matters. */
+    kill: async () => {
+      stopping = true;
+      for (const worker of workers) if (worker.ended === null) worker.child.kill('SIGKILL');
+      await Promise.all(workers.map((worker) => worker.gone));
+    },
   };
 
   async function stopAll() {
     stopping = true;
     const late = setTimeout(() => {
-      for (const worker of workers) if (worker.child.exitCode === null) worker.child.kill('SIGKILL');
+      for (const worker of workers) if (worker.ended === null) worker.child.kill('SIGKILL');
     }, STOP_WITHIN_MS);
     for (const worker of workers) worker.child.kill('SIGTERM');
     const all = await Promise.all(workers.map(async (worker) => ({ name: worker.name, code: await worker.gone })));
     clearTimeout(late);
     return all.filter((end) => end.code !== 0);
   }
+}
+
+/** What is said of a worker that ended unasked: its last words are the reason. */
+export function endedText(name, how, tail) {
+  return `worker ${name} ended by itself (${how}):\n${tail.join('\n')}`;
 }
 
 function noteAddress(worker, line) {
@@ -121,6 +130,15 @@ function noteAddress(worker, line) {
   } catch {
     // A line that is not JSON names no address: it stays in the log as it is.
   }
+}
+
+/** Empty where it does not answer: the sum is then short, and asked for again. */
+async function metricsOf(worker) {
+  if (worker.port === null) return '';
+  return await get(worker.port, '/metrics').then(
+    (answer) => answer.body,
+    () => '',
+  );
 }
 
 async function notReady(worker) {

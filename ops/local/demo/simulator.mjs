@@ -1,4 +1,5 @@
 // The ward simulator: every patient's readings each second, over several connections, in transactions that overlap and now and then roll back.
+import { CommandError } from '../command-error.mjs';
 import { SCRIPTED_PATIENT_ID } from './ward.mjs';
 
 /** One for 25 patients, 8 at least: held transactions must not hold up the ward. */
@@ -28,7 +29,7 @@ export function connectionsFor(patients) {
 export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare }) {
   const waiting = [];
   const committedAtMs = new Map();
-  const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0, scriptedAlarms: 0 };
+  const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0 };
   const excursions = new Map();
   const columns = ['customerId', ...attributes.map((attribute) => attribute.column), 'recorded_at'];
   const insert = `INSERT INTO patients_vital_info (${columns.join(', ')}) VALUES ?`;
@@ -126,6 +127,10 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
     }
   };
 
+  const failed = (error) => {
+    throw new CommandError(`the ward can no longer write to the database: ${error.message}`);
+  };
+
   return {
     counts,
     /** When the COMMIT of the row with this id was sent, ms; undefined where it was never committed or is too long ago. */
@@ -136,7 +141,7 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
       startedMs = nowMs();
       timer = setInterval(tick, TICK_MS);
       workers = Array.from({ length: connectionsFor(patients.length) }, work);
-      return Promise.all(workers).then(() => undefined);
+      return Promise.all(workers).then(() => undefined, failed);
     },
     stop: async () => {
       running = false;

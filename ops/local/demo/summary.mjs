@@ -1,11 +1,24 @@
 // Does it add up? The demo's equation, term by term, and how it is printed.
 
 /** Each term: {name, ok, text}. `report` is what --report writes. */
-export function sumUp({ rds, lake, expected, events, toSend, inboxIds, latenciesMs, unreadable, workersNotZero }) {
+export function sumUp({
+  rds,
+  lake,
+  expected,
+  events,
+  repeated,
+  toSend,
+  inboxIds,
+  latenciesMs,
+  unreadable,
+  workersNotZero,
+}) {
   const alerts = [...events.values()];
   const raised = alerts.filter((event) => event.kind === 'raised');
   const resolved = alerts.filter((event) => event.kind === 'resolved');
-  const got = new Set([...raised, ...resolved].map(describe));
+  const described = [...raised, ...resolved].map(describe);
+  const got = new Set(described);
+  const doubled = [...repeated, ...described.filter((text, i) => described.indexOf(text) !== i)];
   const missing = [...expected].filter((text) => !got.has(text));
   const surplus = [...got].filter((text) => !expected.has(text));
   const acceptedIds = toSend.flatMap((entry) => entry.accepted.map((accepted) => accepted.snsMessageId));
@@ -23,8 +36,10 @@ export function sumUp({ rds, lake, expected, events, toSend, inboxIds, latencies
     ),
     term(
       'alerts',
-      missing.length === 0 && surplus.length === 0 && unreadable === 0,
-      `${raised.length} raised and ${resolved.length} resolved on doctors-queue = recomputed over the lake${list('missing', missing)}${list('not expected', surplus)}`,
+      missing.length === 0 && surplus.length === 0 && doubled.length === 0 && unreadable === 0,
+      `${raised.length} raised and ${resolved.length} resolved on doctors-queue = recomputed over the lake${list('missing', missing)}${list('not expected', surplus)}${list('twice', doubled)}${
+        unreadable > 0 ? `; ${unreadable} unreadable records` : ''
+      }`,
     ),
     term(
       'decisions',
