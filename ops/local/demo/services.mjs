@@ -35,7 +35,7 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
   const name = `wardwatch_demo_${id}`;
   const { rows: limits, warnings } = loadLimits(options.thresholds);
   const stack = await phases.run('starting MariaDB, Redis, Kafka and an SNS emulator', () =>
-    startStack({ name: 'demo', stack: options.stack, log: (line) => write(`${line}\n`), signal }),
+    startStack({ name: 'demo', stack: options.stack, log: (line) => write(`(${line}) … `), signal }),
   );
   undo.push({
     what: 'stack',
