@@ -11,16 +11,11 @@ import { type Base, createConnections } from './connections.js';
 import { deploymentOf } from './deployment.js';
 import { type Gate, openGate, type ServiceName } from './gates.js';
 import { startHeartbeat } from './heartbeat.js';
+import { keepLive } from './keep-live.js';
 import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
 import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis, lookAtSource } from './looks.js';
 import { type RunnableRole, WIRING } from './roles.js';
 
-/**
- * A process whose work has not moved for so long ends, for whoever runs it to start another: PM2 and systemd ask no /live.
- * Long enough for a prober (Kubernetes) to act before.
- */
-const NOT_LIVE_LIMIT_MS = 120_000;
-const LIVE_LOOK_MS = 5_000;
 /** `worker --check` waits this long for its services. */
 const CHECK_WITHIN_MS = 20_000;
 
@@ -37,10 +32,6 @@ export interface Worker {
   /** Rejects when a role can't go on after the start: the process must end. Never resolves. */
   readonly failed: Promise<never>;
   stop(): Promise<StopOutcome>;
-}
-
-class NotLiveError extends Error {
-  override readonly name = 'NotLiveError';
 }
 
 export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker {
@@ -68,21 +59,6 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
     }
   });
 
-  /** Rejects once the process has not been live for too long; ends when it stops. */
-  const keepLive = async (): Promise<void> => {
-    let sinceMs: number | undefined;
-    while (!stopping.signal.aborted) {
-      const { live, reasons } = health.check();
-      const nowMs = clock.monotonicMs();
-      sinceMs = live ? undefined : (sinceMs ?? nowMs);
-      if (sinceMs !== undefined && nowMs - sinceMs > NOT_LIVE_LIMIT_MS) {
-        log.error('worker.not-live', { reasons });
-        throw new NotLiveError(`no work has moved for ${NOT_LIVE_LIMIT_MS / 1_000} s`);
-      }
-      await clock.sleep(LIVE_LOOK_MS, stopping.signal);
-    }
-  };
-
   const begin = async (role: RunnableRole, gates: ReadonlyMap<ServiceName, Gate>): Promise<void> => {
     const wiring = WIRING[role];
     const own = wiring.needs.map((service) => gates.get(service)).filter((gate) => gate !== undefined);
@@ -105,7 +81,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
     start: async () => {
       log.info('worker.starting', { roles, ...parts.deployment });
       endLoopWatch = health.watchLoop();
-      keepLive().catch((error: unknown) => fail(error));
+      keepLive({ check: health.check, clock, log, signal: stopping.signal }).catch((error: unknown) => fail(error));
       await http.listen(config.settings.METRICS_HOST, metricsPort(config.settings, roles));
       const gates = openGates(parts, roles, stopping.signal);
       const problems = await firstProblems(gates);

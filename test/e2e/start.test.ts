@@ -1,8 +1,11 @@
 // What stops a start, said in words; what does not; and that looking (`--check`, doctor) touches nothing.
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { createQueueRegistry } from '../../queues/registry.js';
+import { QUEUE_NAMES } from '../../queues/table.js';
+import { Kafka, logLevel } from '../../src/kafka/kafkajs.js';
 import { TOPICS, topicName } from '../../src/kafka/topics.js';
 import { createDeployment, type Deployment, keysOf, withKafka } from '../helpers/deployment.js';
 import { startRedis } from '../helpers/services.js';
@@ -18,27 +21,65 @@ afterAll(() => deployment?.close());
 const check = (env: Readonly<Record<string, string>> = {}, roles = 'all') =>
   deployment.run(['worker', '--check', '--roles', roles], env);
 
-it('`worker --check` becomes ready and touches nothing', async () => {
-  const { code, out } = await check();
+it('`worker --check` becomes ready and touches nothing, though there is work for every role', async () => {
+  const redis = new Redis(testStack().redisUrl);
+  const registry = createQueueRegistry(redis, deployment.redisPrefix);
+  onTestFinished(async () => {
+    for (const name of QUEUE_NAMES) await registry.queue(name).obliterate({ force: true });
+    await registry.close();
+    redis.disconnect();
+  });
+  await registry.add('poll-vitals', 'poll-x', { v: 1, source: 'x' });
+  await registry.add('import-table', 'import-thresholds-1', { v: 1, table: 'thresholds', tickMs: 1 });
+  await registry.add('deliver-alert', 'x', { v: 1, notificationId: 'a'.repeat(26) });
+  await deployment.sql("INSERT INTO patients_vital_info (customerId, heartBeat) VALUES ('p-1', 150)");
+  const inRedis = async () =>
+    Promise.all((await keysOf(redis, deployment.redisPrefix)).sort().map(async (key) => [key, await redis.dump(key)]));
+  const before = await inRedis();
+  expect(before.length).toBeGreaterThan(3);
+
+  const { code, out } = await check({ POLL_START: 'beginning' });
   expect(out).toContain('ready: poll, archive, watch, dispatch, deliver, import, console');
   expect(code).toBe(0);
-  const redis = new Redis(testStack().redisUrl);
-  onTestFinished(() => redis.disconnect());
-  expect(await keysOf(redis, deployment.redisPrefix)).toEqual([]);
-  await withKafka(testStack(), async ({ admin }) => {
-    const topic = topicName(`${deployment.name}.`, 'vital-info');
-    for (const group of ['archive', 'watch', 'dispatch']) {
-      expect(await admin.committedOffset(`${deployment.name}.${group}`, topic, 0)).toBeUndefined();
-    }
+  expect(await inRedis()).toEqual(before);
+  expect(existsSync(deployment.lakeFolder)).toBe(false);
+  const admin = new Kafka({ brokers: [...testStack().kafkaBrokers], logLevel: logLevel.NOTHING }).admin();
+  onTestFinished(() => admin.disconnect());
+  const groups = await admin.listGroups();
+  expect(groups.groups.filter(({ groupId }) => groupId.startsWith(deployment.name))).toEqual([]);
+  // The first transaction of any owner would leave a token, or at least its marker.
+  await withKafka(testStack(), async (kafka) => {
     for (const { name } of TOPICS) {
-      const ends = await admin.endOffsets(topicName(`${deployment.name}.`, name));
-      expect(
-        ends.every((end) => end === 0),
-        name,
-      ).toBe(true);
+      const ends = await kafka.admin.endOffsets(topicName(`${deployment.name}.`, name));
+      expect(Math.max(...ends), name).toBe(0);
     }
   });
-  expect(await deployment.lake('SELECT count(*) AS n FROM vital_info')).toEqual([{ n: '0' }]);
+});
+
+it('/live tells a blocked worker; a role says in Redis that it runs, and takes that back', async () => {
+  const block = 'process.once("SIGUSR2", () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 7_000))';
+  const worker = deployment.worker('console', {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(block)}`,
+  });
+  const redis = new Redis(testStack().redisUrl);
+  onTestFinished(() => redis.disconnect());
+  const roles = () => keysOf(redis, `${deployment.redisPrefix}:role:`);
+  await vi.waitFor(async () => {
+    expect(await roles()).toEqual([expect.stringContaining(':role:console:')]);
+    expect(await worker.get('/live')).toMatchObject({ status: 200 });
+  }, 20_000);
+  worker.signal('SIGUSR2');
+  await vi.waitFor(
+    async () => {
+      const { status, body } = (await worker.get('/live')) ?? {};
+      expect(status).toBe(503);
+      expect(body).toContain('the event loop stood still');
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+  worker.signal('SIGTERM');
+  expect(await worker.exited).toBe(0);
+  expect(await roles()).toEqual([]);
 });
 
 it('names every problem of settings and services in one message, and exits 2', async () => {
