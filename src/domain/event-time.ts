@@ -30,6 +30,8 @@ export interface InstantReader {
 export function createInstantReader(): InstantReader {
   let minute = '';
   let minuteUs: Micros | undefined;
+  let readAt = '';
+  let readAtUs: Micros | undefined;
 
   const micros = (text: string): Micros | undefined => {
     const prefix = text.slice(0, MINUTE_PREFIX);
@@ -41,7 +43,12 @@ export function createInstantReader(): InstantReader {
   };
 
   const timeOf = (reading: Reading, nowUs: Micros): ReadingTime => {
-    const readUs = micros(reading.readAt) ?? nowUs;
+    // All rows of one page were read at one time.
+    if (reading.readAt !== readAt) {
+      readAt = reading.readAt;
+      readAtUs = micros(readAt);
+    }
+    const readUs = readAtUs ?? nowUs;
     const recordedUs = micros(reading.recordedAt);
     if (recordedUs === undefined) return { eventUs: readUs, clamped: true, skewed: false };
     const latest = readUs + FUTURE_TOLERANCE_US;

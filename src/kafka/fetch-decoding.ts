@@ -75,6 +75,54 @@ export function endOfBatches(bytes: Buffer): number | undefined {
 /** Where reading stands: one for all, since a function can't return two numbers for nothing. */
 const cursor = { at: 0 };
 
+/** What the records of one batch share. */
+interface BatchOf {
+  readonly bytes: Buffer;
+  readonly isControlRecord: boolean;
+  readonly batchContext: BatchContext;
+}
+
+/** Makes key and value when they are asked for: most readers want one of them, and a Buffer is dearer than all the rest. Lengths below 0 are null. */
+class RecordIn implements FetchedRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly headers: FetchedRecord['headers'];
+  private readonly batch: BatchOf;
+  private readonly keyAt: number;
+  private readonly keyLength: number;
+  private readonly valueAt: number;
+  private readonly valueLength: number;
+
+  /** Reads on from where the cursor stands: behind the offset. */
+  constructor(batch: BatchOf, offset: number, timestamp: number) {
+    const { bytes } = batch;
+    this.batch = batch;
+    this.offset = offset;
+    this.timestamp = timestamp;
+    this.keyLength = readVarint(bytes);
+    this.keyAt = skip(this.keyLength);
+    this.valueLength = readVarint(bytes);
+    this.valueAt = skip(this.valueLength);
+    this.headers = readHeaders(bytes);
+  }
+
+  get isControlRecord(): boolean {
+    return this.batch.isControlRecord;
+  }
+
+  get batchContext(): BatchContext {
+    return this.batch.batchContext;
+  }
+
+  get key(): Buffer | null {
+    return part(this.batch.bytes, this.keyAt, this.keyLength);
+  }
+
+  get value(): Buffer | null {
+    return part(this.batch.bytes, this.valueAt, this.valueLength);
+  }
+}
+
 function decodeBatch(
   bytes: Buffer,
   start: number,
@@ -84,10 +132,13 @@ function decodeBatch(
 ): void {
   const firstTimestamp = Number(bytes.readBigInt64BE(start + 27));
   const appendTime = attributes & LOG_APPEND_TIME ? Number(bytes.readBigInt64BE(start + 35)) : undefined;
-  const isControlRecord = (attributes & CONTROL) !== 0;
-  const batchContext = {
-    producerId: bytes.readBigInt64BE(start + 43).toString(),
-    inTransaction: (attributes & TRANSACTIONAL) !== 0,
+  const batch = {
+    bytes,
+    isControlRecord: (attributes & CONTROL) !== 0,
+    batchContext: {
+      producerId: bytes.readBigInt64BE(start + 43).toString(),
+      inTransaction: (attributes & TRANSACTIONAL) !== 0,
+    },
   };
   const count = bytes.readInt32BE(start + 57);
   let at = start + HEADER_BYTES;
@@ -98,17 +149,7 @@ function decodeBatch(
     cursor.at += 1;
     const timestamp = firstTimestamp + readVarint(bytes);
     const offset = baseOffset + readVarint(bytes);
-    const key = readBytes(bytes);
-    const value = readBytes(bytes);
-    into.push({
-      offset,
-      timestamp: appendTime ?? timestamp,
-      key,
-      value,
-      headers: readHeaders(bytes),
-      isControlRecord,
-      batchContext,
-    });
+    into.push(new RecordIn(batch, offset, appendTime ?? timestamp));
   }
 }
 
@@ -123,12 +164,20 @@ function readVarint(bytes: Buffer): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
+/** Moves on over so many bytes (none of a null) and answers where they begin. */
+function skip(length: number): number {
+  const { at } = cursor;
+  if (length > 0) cursor.at += length;
+  return at;
+}
+
+function part(bytes: Buffer, at: number, length: number): Buffer | null {
+  return length < 0 ? null : bytes.subarray(at, at + length);
+}
+
 function readBytes(bytes: Buffer): Buffer | null {
   const length = readVarint(bytes);
-  if (length < 0) return null;
-  const start = cursor.at;
-  cursor.at += length;
-  return bytes.subarray(start, start + length);
+  return part(bytes, skip(length), length);
 }
 
 function readHeaders(bytes: Buffer): FetchedRecord['headers'] {

@@ -124,8 +124,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
       }
       const from = part.claimed;
       const records = fetched === from ? messages : messages.filter(({ offset }) => offset >= from);
-      if (!(await owner.enqueue(part, records, next))) return;
-      part.lag = Math.max(0, Number(batch.highWatermark) - next);
+      // Not awaited: the next fetch travels while this one is handled, and waits above for its end.
+      void owner.enqueue(part, records, next, Number(batch.highWatermark));
       resolveOffset(batch.lastOffset());
       await beat();
     } finally {
@@ -139,7 +139,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     if (!part) return;
     const last = Number(fetch.lastOffset);
     const first = fetch.firstOffset === null ? last : Number(fetch.firstOffset);
-    if (first <= part.claimed && part.claimed <= last) void owner.enqueue(part, [], last + 1);
+    if (first <= part.claimed && part.claimed <= last)
+      void owner.enqueue(part, [], last + 1, Number(fetch.highWatermark));
     else seekBack(part);
   };
 
@@ -298,4 +299,5 @@ interface FetchWithoutRecords {
   readonly partition: number;
   readonly firstOffset: string | null;
   readonly lastOffset: string;
+  readonly highWatermark: string;
 }

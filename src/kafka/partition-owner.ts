@@ -1,4 +1,5 @@
 // Taking, keeping and letting go of partitions: what one member of a group owns, independent of how records arrive.
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Logger, OwnedConsumerOptions, Ownership, PartitionWork, ReceivedRecord } from '../domain/ports.js';
 import { kafkaErrorType, PositionLostError } from './errors.js';
 import { newGeneration, type OwnedPartition, partitionKey } from './owned-partition.js';
@@ -35,8 +36,13 @@ export interface PartitionOwner {
   readonly assign: (assignment: Readonly<Record<string, readonly number[]>>) => void;
   /** Owns what waits. Only after a successful heartbeat: a member that was thrown out asks before it fences the rightful owner. */
   readonly ownWaiting: () => void;
-  /** Handles records after what is handled already. False: the partition was forgotten or lost. */
-  readonly enqueue: (part: OwnedPartition, records: readonly ReceivedRecord[], next: number) => Promise<boolean>;
+  /** Handles records after what is handled already; `end` is where the partition ended when they were fetched. False: the partition was forgotten or lost. */
+  readonly enqueue: (
+    part: OwnedPartition,
+    records: readonly ReceivedRecord[],
+    next: number,
+    end: number,
+  ) => Promise<boolean>;
   /** Compares position and log: kafkajs resets a position that the log doesn't hold to its default, silently. */
   readonly lookAfter: (part: OwnedPartition) => Promise<void>;
   /** The same for all that is ready, and their lag. */
@@ -191,13 +197,15 @@ export function createPartitionOwner(parts: PartitionOwnerParts, options: OwnedC
       for (const part of owned.values())
         if (part.phase === 'wait' && clock.monotonicMs() >= part.notBeforeMs) startOwning(part);
     },
-    enqueue: (part, records, next) => {
+    enqueue: (part, records, next, end) => {
       part.claimed = next;
       part.tail = part.tail.then(async (sound) => {
         const { work } = part;
         if (!sound || !work || !isOurs(part)) return false;
         part.busySinceMs = clock.monotonicMs();
         try {
+          // What is asked for next must be on its way before this may keep the process busy.
+          await setImmediate();
           await work.handle(records, next);
         } catch (error) {
           forget(part, error);
@@ -207,6 +215,7 @@ export function createPartitionOwner(parts: PartitionOwnerParts, options: OwnedC
         }
         if (!isOurs(part)) return false;
         part.expected = next;
+        part.lag = Math.max(0, end - next);
         part.failures = 0;
         part.lastProgressMs = clock.monotonicMs();
         const newest = records.at(-1);

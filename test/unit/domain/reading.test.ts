@@ -1,0 +1,53 @@
+// A reading is read by one match where it is a usual one, and as JSON otherwise: both must say the same of every text.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeVitalInfo } from '../../../src/domain/reading.js';
+
+const instant = fc
+  .date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true })
+  .map((date) => date.toISOString().replace('Z', '123Z'));
+const name = fc.oneof(fc.constantFrom('p1', 'ward', '{}', '},"bad":{}', 'a"b', 'a\\b', 'Zoë', ''), fc.string());
+const reading = fc.record({
+  v: fc.constantFrom(1, 1, 1, 2),
+  source: name,
+  row: name,
+  patientId: name,
+  recordedAt: fc.oneof(instant, fc.constant('yesterday')),
+  timeSource: fc.constantFrom('row', 'poll', 'clock'),
+  readAt: instant,
+  notBefore: fc.oneof(instant, fc.constant(null)),
+  values: fc.oneof(
+    fc.dictionary(name, fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }))),
+    fc.constantFrom({ heartBeat: '72' }, { heartBeat: null }, [72]),
+  ),
+  bad: fc.oneof(fc.constant({}), fc.dictionary(name, name)),
+  other: fc.oneof(fc.constant({}), fc.dictionary(name, fc.jsonValue())),
+});
+
+test('the quick way and the whole way agree', () => {
+  fc.assert(
+    fc.property(reading, (message) => {
+      const usual = decodeVitalInfo(Buffer.from(JSON.stringify(message)));
+      // Blanks between its parts make a text that only JSON.parse can read.
+      expect(usual).toEqual(decodeVitalInfo(JSON.stringify(message, undefined, 1)));
+      if (usual.type === 'reading') expect(usual.reading).toEqual(JSON.parse(JSON.stringify(message)));
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+const start =
+  '{"v":1,"source":"s","row":"1","patientId":"p","recordedAt":"2026-11-24T22:00:00.000001Z","timeSource":"row","readAt":"2026-11-24T22:00:00.000001Z","notBefore":null,';
+
+test.each([
+  ['a field more', `${start}"values":{"bp":1},"bad":{},"other":{"a":1},"more":{"b":2}}`, 'reading'],
+  ['a mark', `${start}"values":{"bp":1},"bad":{},"other":{},"mark":"replayed"}`, 'reading'],
+  ['an unknown mark', `${start}"values":{"bp":1},"bad":{},"other":{},"mark":"x"}`, 'wrong-shape'],
+  ['broken values', `${start}"values":{"bp":01},"bad":{},"other":{}}`, 'not-json'],
+  ['broken others', `${start}"values":{"bp":1},"bad":{},"other":{"a"}}`, 'not-json'],
+  ['two in one', `${start}"values":{},"bad":{},"other":{}},{"v":1}`, 'not-json'],
+  ['a control character', `${start.replace('"p"', '"p\t"')}"values":{},"bad":{},"other":{}}`, 'not-json'],
+])('%s', (_what, text, expected) => {
+  const decoded = decodeVitalInfo(text);
+  expect(decoded.type === 'dead' ? decoded.reason : decoded.type).toBe(expected);
+});
