@@ -1,12 +1,9 @@
 // What the composition root asks of every actor: start, stop, and an honest word on health.
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import type { RoleName } from '../src/domain/roles.js';
 
-/** `ready`: has what it needs. `live`: work moves, not merely breathes. Reasons are for people: what, where, what to do. */
-export interface ActorHealth {
-  readonly ready: boolean;
-  readonly live: boolean;
-  readonly reasons: readonly string[];
-}
+/** Work that has not moved for so long makes an actor not live; what it does takes seconds at most. */
+export const STUCK_AFTER_MS = 60_000;
 
 export interface Actor {
   readonly role: RoleName;

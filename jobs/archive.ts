@@ -1,4 +1,6 @@
 // archive: keeps every record of the archived topics in the lake, exactly once by the lake's own log (data-path.md 3).
+
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import type {
   Clock,
   LakeStore,
@@ -17,7 +19,7 @@ import { type ChainSteps, openChain } from '../src/lake/chain.js';
 import { LakeChainError, LakeFileMissingError } from '../src/lake/errors.js';
 import { checkLastMessage } from '../src/lake/last-message.js';
 import type { ParquetEncoder } from '../src/lake/parquet-encoder.js';
-import type { Actor, ActorHealth } from './actor.js';
+import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { createByteBudget } from './archive-budget.js';
 import { type ArchivePartition, createArchivePartition } from './archive-partition.js';
 
@@ -25,7 +27,6 @@ const FETCH_BYTES = 1 << 20;
 /** Age is looked at this often in each flush interval. */
 const LOOKS_PER_INTERVAL = 5;
 const LOOK_MAX_MS = 1_000;
-const DEFAULT_OVERDUE_AFTER_MS = 60_000;
 
 const CHAIN_STEPS: ChainSteps = {
   staged: 'archive.staged',
@@ -192,7 +193,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
           sinceMs: work.waitingSinceMs(),
         })),
         nowMs: clock.monotonicMs(),
-        overdueAfterMs: parts.flushAfterMs + (parts.overdueAfterMs ?? DEFAULT_OVERDUE_AFTER_MS),
+        overdueAfterMs: parts.flushAfterMs + (parts.overdueAfterMs ?? STUCK_AFTER_MS),
       }),
   };
 }

@@ -2,10 +2,11 @@
 import type { Redis } from 'ioredis';
 import type { QueueRegistry } from '../queues/registry.js';
 import { createQueueWorker, RunLater } from '../queues/worker.js';
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import { LedgerLostError } from '../src/domain/ledger.js';
 import type { AlertPublisher } from '../src/domain/notification.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
-import type { Actor, ActorHealth } from './actor.js';
+import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { type AlertsKafka, createAlertsLedger } from './alerts-ledger.js';
 import { type DeliverParts, deliverNotification, LEASE_MS } from './deliver-notification.js';
 import { sweepNotifications } from './deliver-sweep.js';
@@ -15,8 +16,6 @@ const SWEEP_EVERY_MS = 1_000;
 const LEDGER_RETRY_MS = 500;
 /** A publish and its outcome take 3 s; the rest is for Kafka to come back. BullMQ's own closing waits for Redis without end. */
 const STOP_WITHIN_MS = 8_000;
-/** A job that shows no sign of life for so long is stuck; publishing takes 3 s at most. */
-const STUCK_AFTER_MS = 60_000;
 
 export interface DeliverActorParts {
   readonly kafka: AlertsKafka;

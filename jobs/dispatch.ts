@@ -1,6 +1,7 @@
 // dispatch: reads doctors-queue, decides who is told of each event, records every decision and hands the notifications to deliver.
 import type { Redis } from 'ioredis';
 import type { QueueRegistry } from '../queues/registry.js';
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import type { DecisionRules } from '../src/domain/decision.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
 import { LedgerLostError } from '../src/domain/ledger.js';
@@ -15,7 +16,7 @@ import type {
   PartitionWork,
   ReceivedRecord,
 } from '../src/domain/ports.js';
-import type { Actor, ActorHealth } from './actor.js';
+import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { type AlertsKafka, createAlertsLedger } from './alerts-ledger.js';
 import { LEASE_MS } from './deliver-notification.js';
 import { type DispatchParts, dispatchEvents, type PlacedEvent } from './dispatch-events.js';
@@ -23,7 +24,6 @@ import { type DispatchParts, dispatchEvents, type PlacedEvent } from './dispatch
 /** Few enough that the first of a backlog does not wait for the last. */
 const EVENTS_TOGETHER = 200;
 const LEDGER_LOOK_MS = 250;
-const STUCK_AFTER_MS = 60_000;
 
 export interface DispatchActorParts {
   readonly kafka: AlertsKafka;

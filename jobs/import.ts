@@ -106,7 +106,7 @@ export function createImportActor(parts: ImportActorParts): Actor {
   const hasOrigin = async (table: ImportTable) =>
     parts.source.names[table] !== null || (await lake.peek(table)) !== undefined;
   const look = async (atStart: boolean) => {
-    seen = true;
+    let all = true;
     for (const table of IMPORT_TABLES) {
       try {
         originless.delete(table);
@@ -121,10 +121,11 @@ export function createImportActor(parts: ImportActorParts): Actor {
         log.info('import.no-version-in-force', { table, atStart });
         await parts.registry.add('import-table', `import-${table}-reload-${tickMs}`, { v: 1, table, tickMs });
       } catch (error) {
-        seen = false;
+        all = false;
         log.warn('import.look-failed', { table, error: error instanceof Error ? error.name : 'unknown' });
       }
     }
+    seen = all;
   };
 
   // It may have come back empty.

@@ -281,6 +281,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
       }
       report(readings, late?.readings.length ?? 0, retired, mine);
       if (reachedEnd) metrics.gauge('poll_lag_rows', 0);
+      if (reachedEnd && readings.length === 0) metrics.gauge('poll_lag_seconds', 0);
       return page.full || late?.full ? 'more' : 'end';
     },
     forgetSession: () => {

@@ -2,12 +2,13 @@
 import type { Redis } from 'ioredis';
 import type { QueueRegistry } from '../queues/registry.js';
 import { createQueueWorker, type JobContext } from '../queues/worker.js';
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import { hashId } from '../src/domain/identity.js';
 import { PositionUnreadableError } from '../src/domain/position.js';
 import { FencedError, KafkaGrantError, RecordTooLargeError } from '../src/kafka/errors.js';
 import { MysqlError } from '../src/mysql/pool.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
-import type { Actor, ActorHealth } from './actor.js';
+import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { createPollSource, type PollSourceParts, TopicMissingError } from './poll-source.js';
 
 const DEFAULT_TURN_MS = 30_000;
@@ -18,7 +19,6 @@ const RETRY_MOST_MS = 5_000;
 /** What a person has to mend is looked at again this often. */
 const REFUSED_AGAIN_MS = 5_000;
 const STOP_WITHIN_MS = 15_000;
-const DEFAULT_STUCK_AFTER_MS = 60_000;
 /** Errors whose message is for people and quotes no data. */
 const SAYS_WHAT_TO_DO = [KafkaGrantError, RecordTooLargeError, TopicMissingError];
 const JOB_NAME = /^[a-z0-9-]+$/;
@@ -202,7 +202,7 @@ export function createPollActor(parts: PollParts): Actor {
       await polling.letGo();
     },
     health: (): ActorHealth => {
-      const stuckAfterMs = parts.stuckAfterMs ?? DEFAULT_STUCK_AFTER_MS;
+      const stuckAfterMs = parts.stuckAfterMs ?? STUCK_AFTER_MS;
       const stuck = turnMovedMs !== undefined && clock.monotonicMs() - turnMovedMs > stuckAfterMs;
       const reasons = [
         started ? undefined : 'not started',

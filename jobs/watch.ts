@@ -1,4 +1,5 @@
 // watch: compares every reading with its patient's limits and writes what begins, worsens or ends to doctors-queue, once.
+import type { ActorHealth } from '../src/domain/actor-health.js';
 import type { Attribute } from '../src/domain/attributes.js';
 import type { EvaluationContext, Privacy } from '../src/domain/evaluate.js';
 import type { Lookup, LookupView } from '../src/domain/lookup.js';
@@ -17,10 +18,9 @@ import type {
 import type { Reading } from '../src/domain/reading.js';
 import { compileThresholds, type ThresholdTable } from '../src/domain/threshold-table.js';
 import { topicName } from '../src/kafka/topics.js';
-import type { Actor, ActorHealth } from './actor.js';
+import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { ownWatchPartition, type WatchPartitionParts } from './watch-partition.js';
 
-const DEFAULT_STUCK_AFTER_MS = 60_000;
 const THRESHOLDS_LOOK_MS = 200;
 const FETCH_BYTES = 1 << 20;
 /** A version may be switched while its missing patients are looked up: then once more, for those that the new one lacks. */
@@ -132,7 +132,7 @@ export function createWatchActor(parts: WatchParts): Actor {
         crashed,
         partitions: consumer?.status() ?? [],
         nowMs: clock.monotonicMs(),
-        stuckAfterMs: parts.stuckAfterMs ?? DEFAULT_STUCK_AFTER_MS,
+        stuckAfterMs: parts.stuckAfterMs ?? STUCK_AFTER_MS,
       }),
   };
 }

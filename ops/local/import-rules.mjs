@@ -14,8 +14,7 @@ export const LAYERS = [
   { name: 'config', folder: 'src/config/', may: ['domain'] },
   { name: 'queues', folder: 'queues/', may: ['domain', 'telemetry', ...ADAPTERS] },
   { name: 'jobs', folder: 'jobs/', may: ['domain', 'telemetry', ...ADAPTERS, 'queues'] },
-  // Its actor is shaped as those in jobs/, and Bull Board shows the table of queues.
-  { name: 'console', folder: 'src/console/', may: ['domain', 'telemetry', ...ADAPTERS, 'queues', 'jobs'] },
+  { name: 'console', folder: 'src/console/', may: ['domain', 'telemetry', ...ADAPTERS] },
   {
     name: 'app',
     folder: 'src/app/',

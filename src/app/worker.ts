@@ -16,6 +16,8 @@ import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
 import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis, lookAtSource } from './looks.js';
 import { type RunnableRole, WIRING } from './roles.js';
 
+/** A scrape waits this long for the depths of the queues. */
+const DEPTHS_WITHIN_MS = 1_000;
 /** `worker --check` waits this long for its services. */
 const CHECK_WITHIN_MS = 20_000;
 
@@ -53,10 +55,14 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
   metrics.beforeText(async () => {
     const queues = connections.openQueues();
     if (!queues) return;
-    for (const queue of QUEUE_NAMES) {
-      const counts = await queues.counts(queue).catch(() => ({}));
+    const depths = QUEUE_NAMES.map(async (queue) => {
+      const counts = await queues.counts(queue);
       for (const [state, jobs] of Object.entries(counts)) metrics.gauge('queue_depth', jobs, { queue, state });
-    }
+    });
+    // Redis may be away, or not answer at all: whoever scrapes us does not wait for it.
+    const answered = new AbortController();
+    await Promise.race([Promise.allSettled(depths), clock.sleep(DEPTHS_WITHIN_MS, answered.signal)]);
+    answered.abort();
   });
 
   const begin = async (role: RunnableRole, gates: ReadonlyMap<ServiceName, Gate>): Promise<void> => {

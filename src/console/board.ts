@@ -4,7 +4,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { Job, Queue } from 'bullmq';
 import fastify from 'fastify';
-import { QUEUE_NAMES, QUEUES, type QueueName } from '../../queues/table.js';
+import type { z } from 'zod';
 import { JOB_ERROR_CODES } from '../domain/job-error.js';
 import type { Logger } from '../domain/ports.js';
 import { type HttpServer, serverOf } from './http.js';
@@ -25,8 +25,17 @@ const SECURITY_HEADERS = {
 /** A link to another host, as Bull Board's page has one for its fonts. */
 const FOREIGN_LINK = /<(?:link|script)\b[^>]*\b(?:href|src)="https?:\/\/[^>]*>(?:<\/script>)?/g;
 
+/** A queue as its row describes it. */
+export interface BoardQueue {
+  readonly name: string;
+  readonly purpose: string;
+  /** What a job's data must be to be shown. */
+  readonly data: z.ZodType;
+  readonly queue: Queue;
+}
+
 export interface BoardParts {
-  readonly queue: (name: QueueName) => Queue;
+  readonly queues: readonly BoardQueue[];
   readonly log: Logger;
 }
 
@@ -34,7 +43,7 @@ export interface BoardParts {
 export function createConsole(parts: BoardParts): HttpServer {
   const adapter = new FastifyAdapter().setBasePath(BASE_PATH);
   createBullBoard({
-    queues: QUEUE_NAMES.map((name) => new LookOnlyQueue(name, parts.queue(name))),
+    queues: parts.queues.map((row) => new LookOnlyQueue(row)),
     serverAdapter: adapter,
     options: {
       uiConfig: { boardTitle: 'wardwatch', hideDocsLink: true, environment: { label: 'look only', color: '#35608a' } },
@@ -60,15 +69,15 @@ export function createConsole(parts: BoardParts): HttpServer {
 
 /** Shows of a job what its contract names, and of a failure its code. */
 class LookOnlyQueue extends BullMQAdapter {
-  constructor(name: QueueName, queue: Queue) {
-    super(queue, { readOnlyMode: true, allowRetries: false, description: QUEUES[name].purpose });
+  constructor(row: BoardQueue) {
+    super(row.queue, { readOnlyMode: true, allowRetries: false, description: row.purpose });
     this.setFormatter('data', (data: unknown) => {
-      const parsed = QUEUES[name].data.safeParse(data);
+      const parsed = row.data.safeParse(data);
       return parsed.success ? parsed.data : { [REDACTED]: 'data of another shape than this queue has' };
     });
     this.setFormatter('returnValue', () => null);
     this.setFormatter('progress', () => 0);
-    this.setFormatter('name', () => name);
+    this.setFormatter('name', () => row.name);
   }
 
   override async getJob(id: string): Promise<Job | undefined> {

@@ -1,5 +1,5 @@
 // What /live and /ready answer: the roles' own words, and whether this process's event loop turns.
-import type { ActorHealth } from '../../jobs/actor.js';
+import type { ActorHealth } from '../domain/actor-health.js';
 import type { Clock } from '../domain/ports.js';
 import type { RoleName } from '../domain/roles.js';
 

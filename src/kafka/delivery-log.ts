@@ -21,47 +21,15 @@ export interface DeliveryLogParts {
   readonly partitionReader: () => Promise<PartitionReader>;
 }
 
-type Places = { readonly partition: number; readonly offset: number }[];
-
-interface Waiting {
-  readonly records: readonly DeliveryRecord[];
-  readonly resolve: (places: Places) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export function createDeliveryLog(parts: DeliveryLogParts): DeliveryLog {
   const producer = once(parts.plainProducer);
   const reader = once(parts.partitionReader);
-  let waiting: Waiting[] = [];
-  let sending: Promise<void> | undefined;
-
-  const drain = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      try {
-        const records = batch.flatMap((one) => one.records);
-        const places = await (await producer.get()).send(
-          records.map((record) => ({ topic: parts.topic, key: record.trigger, value: JSON.stringify(record) })),
-        );
-        let at = 0;
-        for (const one of batch) {
-          one.resolve(places.slice(at, at + one.records.length));
-          at += one.records.length;
-        }
-      } catch (error) {
-        for (const one of batch) one.reject(error);
-      }
-    }
-    sending = undefined;
-  };
 
   return {
-    append: (records) =>
-      new Promise<Places>((resolve, reject) => {
-        waiting.push({ records, resolve, reject });
-        sending ??= drain();
-      }),
+    append: async (records) =>
+      (await producer.get()).send(
+        records.map((record) => ({ topic: parts.topic, key: record.trigger, value: JSON.stringify(record) })),
+      ),
     history: async (notificationId, partition, from) => {
       let history = NO_HISTORY;
       await (await reader.get()).read(parts.topic, partition, { from }, (received) => {
@@ -71,7 +39,6 @@ export function createDeliveryLog(parts: DeliveryLogParts): DeliveryLog {
       return history;
     },
     close: async () => {
-      await sending;
       await Promise.all([producer.close(), reader.close()]);
     },
   };

@@ -169,7 +169,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     for (const topic of options.topics) {
       const known = owner.all().filter((part) => part.topic === topic && part.lag >= 0);
       const rows = known.reduce((sum, { lag }) => sum + lag, 0);
-      const seconds = Math.max(0, ...known.map(({ lagSeconds }) => lagSeconds));
+      // The last record of a backlog may have been old; once nothing waits, nothing is late.
+      const seconds = Math.max(0, ...known.map(({ lag, lagSeconds }) => (lag > 0 ? lagSeconds : 0)));
       metrics.gauge('consumer_lag_rows', rows, { group, topic });
       metrics.gauge('consumer_lag_seconds', seconds, { group, topic });
     }

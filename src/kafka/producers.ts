@@ -122,7 +122,10 @@ export async function createPlainProducer(make: () => RawProducer): Promise<Plai
 
   return {
     send: async (records) => {
-      if (closed) throw new KafkaOutcomeUnknownError(`${whatOf(records)}: the producer is closed`);
+      const refuseIfClosed = () => {
+        if (closed) throw new KafkaOutcomeUnknownError(`${whatOf(records)}: the producer is closed`);
+      };
+      refuseIfClosed();
       try {
         // What is wrong with these records must not fail those of others.
         const { cluster } = await alive();
@@ -130,6 +133,8 @@ export async function createPlainProducer(make: () => RawProducer): Promise<Plai
       } catch (error) {
         throw producerError(error, whatOf(records));
       }
+      // It may have been closed while this was waiting.
+      refuseIfClosed();
       return new Promise((resolve, reject) => {
         waiting.push({ records, resolve, reject });
         sending ??= sendWaiting();

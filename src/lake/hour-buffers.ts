@@ -44,10 +44,3 @@ export class HourBuffers {
     return buffer;
   }
 }
-
-/** All rows of one table, ready for a commit. */
-export function bufferRows<Row>(table: LakeTable<Row>, rows: Iterable<Row>): HourBuffers {
-  const buffers = new HourBuffers();
-  for (const row of rows) buffers.append(table, row);
-  return buffers;
-}

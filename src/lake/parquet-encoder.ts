@@ -6,6 +6,9 @@ import type { ColumnValues, Limits } from './column-values.js';
 import { PARQUET_TYPES } from './table.js';
 import type { ColumnData, KeyRange, TableBuffer } from './table-buffer.js';
 
+/** What follows leans on the inside of exactly this version: another one is a decision of its own. */
+const SUPPORTED_VERSION = '0.8.7';
+
 const load = createRequire(import.meta.url);
 
 /**
@@ -13,6 +16,11 @@ const load = createRequire(import.meta.url);
  * takes 98.6 for an INT32: our columns bring these bytes along. Anything else goes its old way.
  */
 function passOurColumnsThrough(): void {
+  const { version } = load('parquetjs-lite/package.json') as { version: string };
+  if (version !== SUPPORTED_VERSION)
+    throw new Error(
+      `parquetjs-lite ${version} is installed, but src/lake/parquet-encoder.ts mends the inside of ${SUPPORTED_VERSION}: install that version, or revise the mends and their tests`,
+    );
   const codec = load('parquetjs-lite/lib/codec') as { PLAIN: Parquetjs.Codec };
   const { PLAIN } = codec;
   codec.PLAIN = {

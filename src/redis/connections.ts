@@ -47,7 +47,15 @@ export function connectRedis(settings: RedisSettings, use: RedisUse, log: Logger
 export function redisReady(redis: Redis, signal?: AbortSignal): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve();
   return new Promise((resolve, reject) => {
-    redis.once('ready', () => resolve());
-    signal?.addEventListener('abort', () => reject(new Error('stopped before Redis was ready')), { once: true });
+    const end = (settle: () => void) => {
+      redis.off('ready', onReady);
+      signal?.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const onReady = () => end(resolve);
+    const onAbort = () => end(() => reject(new Error('stopped before Redis was ready')));
+    redis.on('ready', onReady);
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
   });
 }

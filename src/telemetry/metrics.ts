@@ -9,7 +9,7 @@ const PREFIX = 'wardwatch_';
 export interface MetricRegistry extends Metrics {
   text(): Promise<string>;
   readonly contentType: string;
-  /** Called before each exposition: the place for values that are looked up (queue depths). */
+  /** Called before each exposition: the place for values that are looked up (queue depths). One that fails leaves its values as they were. */
   beforeText(collect: () => Promise<void> | void): void;
 }
 
@@ -32,7 +32,8 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
     gauge: (name, value, labels = {}) => need(gauges, name).set(labels, value),
     observe: (name, seconds, labels = {}) => need(histograms, name).observe(labels, seconds),
     text: async () => {
-      for (const collect of collectors) await collect();
+      // What can't be looked up now must not keep the rest from being told.
+      await Promise.allSettled(collectors.map(async (collect) => collect()));
       return registry.metrics();
     },
     contentType: registry.contentType,

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createQueueRegistry, type QueueRegistry } from '../../../queues/registry.js';
 import { QUEUE_NAMES } from '../../../queues/table.js';
+import { boardQueues } from '../../../src/app/console-actor.js';
 import { createConsole } from '../../../src/console/board.js';
 import type { HttpServer } from '../../../src/console/http.js';
 import { connectRedis, redisReady } from '../../../src/redis/connections.js';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   command = connectRedis({ url: testStack().redisUrl }, 'command', log);
   await redisReady(command);
   registry = createQueueRegistry(command, prefix);
-  server = createConsole({ queue: registry.queue, log });
+  server = createConsole({ queues: boardQueues(registry), log });
   base = `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
   const queue = registry.queue('deliver-alert');
   await registry.add('deliver-alert', 'good', { v: 1, notificationId: `${'a'.repeat(24)}22` });

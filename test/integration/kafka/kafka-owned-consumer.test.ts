@@ -221,13 +221,16 @@ test('a position that the log does not hold stops the member by name', async () 
   const during = collector(behind, { from: 3, group: `${behind}.during`, onHandle: () => gate });
   await during.consumer.start();
   await until('d is being handled', () => (during.consumer.status()[0]?.busySinceMs ?? null) !== null);
+  // Twice: while d is handled the next fetch is under way, and may have brought the first four before they went.
   await produce(behind, ['e', 'f', 'g', 'h']);
   await deleteBefore(behind, 7);
+  await produce(behind, ['i', 'j', 'k', 'l']);
+  await deleteBefore(behind, 11);
   letGo();
   const lost = await during.consumer.crashed;
   expect(lost).toBeInstanceOf(PositionLostError);
   expect(lost.message).toContain('wardwatch position skip');
-  expect(valuesIn(during.seen)).toEqual(['d']);
+  expect([['d'], ['d', 'e', 'f', 'g', 'h']]).toContainEqual(valuesIn(during.seen));
   await during.consumer.stop();
 });
 

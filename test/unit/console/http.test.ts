@@ -1,8 +1,8 @@
 // /live, /ready and /metrics over real HTTP: what a probe sees when roles work, wait, hang, or block the whole process.
 import { expect, it, onTestFinished } from 'vitest';
-import type { ActorHealth } from '../../../jobs/actor.js';
 import { createHealth, type Health } from '../../../src/console/health.js';
 import { createHttp, PortTakenError } from '../../../src/console/http.js';
+import type { ActorHealth } from '../../../src/domain/actor-health.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { createMetrics } from '../../../src/telemetry/metrics.js';
 import { recordingLogger } from '../../helpers/recorders.js';

@@ -145,6 +145,17 @@ describe('poll source', () => {
     expect(await w.metrics.value('poll_late_rows_total')).toBe(1);
   });
 
+  it('is late by nothing once the end of the table is reached, however old the last row was', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.add(1);
+    w.state.ms = 3_600_000;
+    await poller.look();
+    expect(await w.metrics.value('poll_lag_seconds')).toBe(3_600);
+    await poller.look();
+    expect(await w.metrics.value('poll_lag_seconds')).toBe(0);
+  });
+
   it('throws everything away when a commit is in doubt, and repeats or loses nothing whichever way it went', async () => {
     for (const how of ['committed', 'not-committed'] as const) {
       const w = world();

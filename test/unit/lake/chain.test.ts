@@ -9,7 +9,7 @@ import { lakeFiles, listChains, readChain, readTail } from '../../../src/lake/ch
 import { LakeChainError, LakeFileMissingError, LakeRaceLostError } from '../../../src/lake/errors.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
-import { bufferRows } from '../../../src/lake/hour-buffers.js';
+import { HourBuffers } from '../../../src/lake/hour-buffers.js';
 import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
 import type { LakeTable } from '../../../src/lake/table.js';
 import { recordingLogger } from '../../helpers/recorders.js';
@@ -29,11 +29,12 @@ const TABLE: LakeTable<Beat> = {
 };
 const DAY_US = 86_400_000_000;
 const NOON = Date.UTC(2026, 10, 24, 12) * 1000;
-const beats = (...ids: number[]) =>
-  bufferRows(
-    TABLE,
-    ids.map((id) => ({ id: BigInt(id), us: NOON + id })),
-  );
+const buffered = (rows: readonly { id: bigint; us: number }[]) => {
+  const buffers = new HourBuffers();
+  for (const row of rows) buffers.append(TABLE, row);
+  return buffers;
+};
+const beats = (...ids: number[]) => buffered(ids.map((id) => ({ id: BigInt(id), us: NOON + id })));
 
 let folder: string;
 let store: LakeStore;
@@ -74,7 +75,7 @@ describe('A chain', () => {
   it('starts where it is told, names its successor, and publishes one file a table and hour', async () => {
     const chain = await open();
     expect(chain.tail()).toBeUndefined();
-    const rows = bufferRows(TABLE, [
+    const rows = buffered([
       { id: 7n, us: NOON },
       { id: 9n, us: NOON + DAY_US },
       { id: 8n, us: NOON + 1 },

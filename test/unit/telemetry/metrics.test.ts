@@ -35,3 +35,13 @@ it('asks its collectors before each exposition', async () => {
   expect(text).toContain('wardwatch_poll_active 2');
   expect(text).toContain('process_cpu_user_seconds_total');
 });
+
+it('tells the rest where a collector fails', async () => {
+  const metrics = createMetrics();
+  metrics.beforeText(() => {
+    throw new Error('nothing to look up');
+  });
+  metrics.beforeText(async () => Promise.reject(new Error('Redis is away')));
+  metrics.beforeText(() => metrics.gauge('poll_active', 3));
+  expect(await metrics.text()).toContain('wardwatch_poll_active 3');
+});
