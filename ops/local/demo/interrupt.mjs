@@ -7,7 +7,7 @@ const SAME_WITHIN_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Answers {starting, started(), asked, close()}: `starting` is an AbortSignal for what is being started, until started() says
+ * Answers {starting, started(), asked, endedAtOnce(), close()}: `starting` is an AbortSignal for what is being started, until started() says
  * that all of it runs; `asked` resolves whenever.
  * `endAtOnce()` kills what was started and removes what was made, without asking anybody.
  */
@@ -45,6 +45,8 @@ export function watchForInterrupt({ write, nowMs, endAtOnce }) {
       running = true;
     },
     asked,
+    /** Resolves unless everything is being ended at once: then what fails of it is no news, and the process exits. */
+    endedAtOnce: () => (times < 2 ? Promise.resolve() : new Promise(() => undefined)),
     close: () => {
       for (const name of SIGNALS) process.off(name, onSignal);
     },

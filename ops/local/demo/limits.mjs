@@ -15,7 +15,7 @@ import { SHIPPED_LIMITS } from './names.mjs';
 export function loadLimits(which) {
   const shipped = SHIPPED_LIMITS[which];
   const file = shipped ? join(ROOT, shipped) : resolve(which);
-  const { entries, problems, warnings } = contentOfThresholdsFile(readFileSync(file));
+  const { entries, problems, warnings } = contentOfThresholdsFile(readFileSync(file), {});
   if (problems.length > 0) throw new NotPreparedError([`${file} can't be used as limits:`, ...problems].join('\n  - '));
   return { rows: entries.map(thresholdOfEntry), warnings: shipped ? [] : warnings };
 }

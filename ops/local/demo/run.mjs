@@ -1,6 +1,7 @@
 // One demo from preparation to summary. Whatever happens, what was started is stopped and what was made is removed.
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { bootstrap, exitWithMessage } from '../bootstrap.mjs';
 import { scrubInPlace } from '../environment.mjs';
 import { endOwnRuns } from '../state.mjs';
@@ -32,6 +33,7 @@ export async function runDemo(options) {
   } catch (error) {
     // A program that Ctrl-C ended has failed before our own handler had its turn.
     await new Promise((resolve) => setImmediate(resolve));
+    await interrupt.endedAtOnce();
     exitWithMessage(interrupt.starting.aborted ? interrupt.starting.reason : error);
     return process.exitCode;
   } finally {
@@ -56,7 +58,8 @@ async function play({ options, pipeline, write, nowMs, startedMs, interrupt, und
   const look = startLook({ pipeline, screen, nowMs, latencies });
   try {
     const never = new Promise(() => undefined);
-    const over = options.forMs === null ? never : new Promise((resolve) => setTimeout(resolve, options.forMs));
+    // Without a reference: it must not keep a demo that failed from ending.
+    const over = options.forMs === null ? never : delay(options.forMs, undefined, { ref: false });
     await Promise.race([over, interrupt.asked, pipeline.failed, ward.then(() => never), look.failed]);
     await simulator.stop();
     await Promise.race([look.stop(), pipeline.failed]);

@@ -60,10 +60,11 @@ export function frame(state, { columns, rows }) {
     ? [email.subject, '', ...email.body.trimEnd().split('\n')].map((line) => `  ${line}`.trimEnd())
     : [];
   const height = (lines) => lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
-  if (height(top) + height(mail) <= rows) return [...top, ...mail];
-  const shown = [...top];
-  for (const line of mail) {
-    if (height(shown) + height([line]) + height([CUT]) > rows) break;
+  const all = [...top, ...mail];
+  if (height(all) <= rows) return all;
+  const shown = [];
+  for (const line of all) {
+    if (height([...shown, line, CUT]) > rows) break;
     shown.push(line);
   }
   return [...shown, CUT];
