@@ -2,7 +2,7 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './cache.mjs';
 import { CommandError } from './command-error.mjs';
@@ -10,6 +10,8 @@ import { CommandError } from './command-error.mjs';
 const SOURCES = ['src', 'queues', 'jobs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 const DIST = join(ROOT, 'dist');
 const STAMP = '.built-from';
+/** As `npm run build` leaves it: npx runs the file itself. */
+const EXECUTABLE = 0o755;
 
 /** True where node_modules lacks, or has in another version, what the lock names for every platform. */
 export function dependenciesAreStale() {
@@ -46,7 +48,8 @@ export function build() {
   const fresh = `dist.new-${process.pid}`;
   const hash = sourceHash();
   try {
-    npm(['run', 'build', '--', '--outDir', fresh]);
+    npm(['exec', '--', 'tsc', '-p', 'tsconfig.build.json', '--outDir', fresh]);
+    chmodSync(join(ROOT, fresh, 'src/main.js'), EXECUTABLE);
     writeFileSync(join(ROOT, fresh, STAMP), hash);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(join(ROOT, fresh), DIST);

@@ -1,6 +1,7 @@
 // Each command as a person types it, and what they read.
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDeployment, type Deployment } from '../helpers/deployment.js';
+import { createDeployment, type Deployment, MAIN } from '../helpers/deployment.js';
 
 let deployment: Deployment;
 const type = async (...args: string[]) => {
@@ -12,6 +13,12 @@ beforeAll(async () => {
   deployment = await createDeployment('commands');
 });
 afterAll(() => deployment?.close());
+
+it('is a program of its own, as npx runs it', () => {
+  const { status, stdout } = spawnSync(MAIN, ['--help'], { encoding: 'utf8' });
+  expect(status).toBe(0);
+  expect(stdout).toContain('Usage: wardwatch [options] [command]');
+});
 
 it('schema: creates once, compares, and prints the SQL of the source', async () => {
   expect(await type('schema', '--check')).toEqual({ code: 0, text: '✓ every topic is there\n' });

@@ -175,7 +175,7 @@ function keptText(stack, name) {
     lines.push(
       `  mariadbd --no-defaults --datadir=${folder} --socket=${socket} --skip-networking --user=$(id -un) &`,
       `  mariadb --socket=${socket} --user=root ${name}`,
-      `and to remove: mariadb-admin --socket=${socket} --user=root shutdown; rm -r ${stack.folder}`,
+      `and to remove: mariadb --socket=${socket} --user=root -e SHUTDOWN; rm -r ${stack.folder}`,
     );
   } else if (stack.kind === 'own') {
     lines.push(
