@@ -22,6 +22,7 @@ import type { ParquetEncoder } from '../src/lake/parquet-encoder.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { createByteBudget } from './archive-budget.js';
 import { type ArchivePartition, createArchivePartition } from './archive-partition.js';
+import { createLakeTrouble } from './lake-trouble.js';
 
 const FETCH_BYTES = 1 << 20;
 /** Age is looked at this often in each flush interval. */
@@ -70,6 +71,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
   const { kafka, prefix, clock, log, metrics } = parts;
   const topics = new Map(archivedTopics(parts.attributes).map((topic) => [prefix + topic.topic, topic]));
   const budget = createByteBudget(parts.flushBytes, (used) => metrics.gauge('archive_buffered_bytes', used));
+  const trouble = createLakeTrouble(parts);
   const owned = new Set<ArchivePartition>();
   /** Partitions that no retry will mend: a person must look. */
   const refused = new Map<string, string>();
@@ -110,7 +112,14 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
     } finally {
       await reader.close();
     }
-    const work = createArchivePartition({ ...parts, topic, ownership, chain, expected, budget });
+    const work = createArchivePartition({
+      ...parts,
+      topic,
+      ownership,
+      chain: trouble.watched(chain),
+      expected,
+      budget,
+    });
     owned.add(work);
     return {
       expected,
@@ -130,6 +139,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
       refused.delete(name);
       return work;
     } catch (error) {
+      trouble.failed(error);
       if (error instanceof LakeChainError || error instanceof LakeFileMissingError) {
         if (refused.get(name) !== error.message) log.error('archive.refused', { reason: error.message }, error);
         refused.set(name, error.message);
@@ -186,6 +196,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
         joined,
         crashed,
         refused: [...refused.values()],
+        trouble: trouble.code(),
         partitions: consumer.status(),
         waiting: [...owned].map((work) => ({
           topic: work.topic,
@@ -203,6 +214,8 @@ export interface ArchiveHealthInput {
   /** Why the consumer group can't go on. */
   readonly crashed: string | undefined;
   readonly refused: readonly string[];
+  /** Of the last write that the disk or the store refused; undefined since one succeeded. */
+  readonly trouble: string | undefined;
   readonly partitions: readonly PartitionStatus[];
   readonly waiting: readonly {
     readonly topic: string;
@@ -224,6 +237,10 @@ export function archiveHealth(input: ArchiveHealthInput): ActorHealth {
         `archive: rows of ${topic}/${partition} have waited for more than ${overdueAfterMs / 1000} s: does the lake answer?`,
     );
   const lacks = input.refused.map((reason) => `archive: ${reason}`);
+  if (input.trouble !== undefined)
+    lacks.push(
+      `archive: the lake can't be written (${input.trouble}): rows wait in Kafka until it can, as long as its retention`,
+    );
   if (!input.joined) lacks.push('archive: joining the consumer group; is Kafka reachable?');
   const notOwned = input.partitions.filter(({ state }) => state !== 'ready');
   if (notOwned.length > 0)

@@ -87,9 +87,10 @@ async function foldAll(parts: DispatchParts, events: readonly PlacedEvent[]): Pr
 async function foldOne(parts: DispatchParts, { event, offset }: PlacedEvent): Promise<Decision> {
   const { ledger, clock, metrics } = parts;
   for (let tries = 1; tries <= FOLD_TRIES; tries += 1) {
-    const { view, stored } = await ledger.view(event.episodeId, event.eventId);
+    const { view, stored, now } = await ledger.view(event.episodeId, event.eventId);
     if (stored) return stored;
-    const decision = decide(event, view, parts.rules, clock.nowMs());
+    // The earlier of two clocks: one that is fast must not turn live alerts into history.
+    const decision = decide(event, view, parts.rules, Math.min(clock.nowMs(), now));
     const result = await ledger.fold({ event, offset, view, decision, next: fold(view, decision, offset) });
     if (result.outcome === 'conflict') continue;
     if (result.outcome === 'below') {

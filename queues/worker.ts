@@ -8,6 +8,9 @@ import { type JobData, QUEUES, type QueueName, type QueueOptions } from './table
 const MAX_STALLED = 1_000;
 const RETRY_FIRST_MS = 250;
 const RETRY_MOST_MS = 30_000;
+/** While Redis refuses (full, its disk failing), BullMQ would ask again at once, thousands of times a second. */
+const REFUSED_PAUSE_MS = 1_000;
+const REFUSED_SAID_EVERY_MS = 60_000;
 
 /** Thrown by a handler: put the job back, to run again after `delayMs`, with no attempt counted. */
 export class RunLater extends Error {
@@ -111,7 +114,22 @@ export function createQueueWorker<N extends QueueName>(
   });
   worker.on('completed', (job) => parts.onEnded?.(String(job.id)));
   worker.on('failed', (job) => job && parts.onEnded?.(String(job.id)));
-  worker.on('error', (error: Error) => log.warn('queue.error', { queue: name, error: error.name }));
+  let saidMs = Number.NEGATIVE_INFINITY;
+  worker.on('error', (error: Error) => {
+    const now = parts.clock.monotonicMs();
+    if (now - saidMs >= REFUSED_SAID_EVERY_MS) {
+      log.warn('queue.error', { queue: name, error: error.name });
+      saidMs = now;
+    }
+    if (error.name === 'ReplyError') void rest();
+  });
+  /** Takes nothing for a while; what runs goes on. */
+  const rest = async () => {
+    if (stopping || worker.isPaused()) return;
+    await worker.pause(true);
+    await parts.clock.sleep(REFUSED_PAUSE_MS);
+    if (!stopping) await worker.resume();
+  };
   return {
     start: () => {
       void worker.run().catch((error: unknown) => log.error('queue.stopped', { queue: name }, error));

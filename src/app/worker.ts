@@ -10,7 +10,7 @@ import { createHttp } from '../console/http.js';
 import { type Base, createConnections } from './connections.js';
 import { deploymentOf } from './deployment.js';
 import { type Gate, openGate, type ServiceName } from './gates.js';
-import { startHeartbeat } from './heartbeat.js';
+import { type Heartbeat, startHeartbeat } from './heartbeat.js';
 import { keepLive } from './keep-live.js';
 import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
 import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis, lookAtSource } from './looks.js';
@@ -44,7 +44,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
   const parts: LookParts = { ...base, connections, deployment: deploymentOf(config), write: true };
   const stopping = new AbortController();
   const running: Actor[] = [];
-  let endHeartbeat: (() => Promise<void>) | undefined;
+  let heartbeat: Heartbeat | undefined;
   let endLoopWatch: (() => void) | undefined;
   let fail: (error: unknown) => void;
   const failed = new Promise<never>((_resolve, reject) => {
@@ -92,14 +92,15 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
       const gates = openGates(parts, roles, stopping.signal);
       const problems = await firstProblems(gates);
       if (problems.length > 0) throw new ConfigError(problems);
-      endHeartbeat = startHeartbeat({
+      heartbeat = startHeartbeat({
         redis: connections.redis(),
         prefix: config.settings.REDIS_PREFIX,
         roles,
         instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
-        clock,
+        ...{ clock, log, metrics },
         describe: (role) => health.check().roles.find((own) => own.role === role) ?? { ready: false, live: true },
       });
+      health.addLacks(heartbeat.lacks);
       const begun = roles.map((role) => begin(role, gates));
       for (const one of begun) one.catch((error: unknown) => fail(error));
       await Promise.all(begun);
@@ -112,7 +113,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
       log.info('worker.stopping', { deadlineMs: config.settings.DRAIN_MS });
       const phases: readonly Phase[] = [
         { name: 'drain', steps: running.map((actor) => () => actor.stop()) },
-        { name: 'heartbeat', steps: endHeartbeat ? [endHeartbeat] : [] },
+        { name: 'heartbeat', steps: heartbeat ? [heartbeat.end] : [] },
         ...connections.closing(),
         { name: 'http', steps: [() => http.close()] },
       ];

@@ -25,6 +25,8 @@ export interface Health {
   add(role: RoleName, ask: () => ActorHealth): void;
   /** Why the process as a whole is not ready (starting, stopping); undefined: it is. */
   setWaiting(reason: string | undefined): void;
+  /** What the process as a whole lacks, beside its roles; asked anew each time. None: ready. */
+  addLacks(ask: () => readonly string[]): void;
   check(): ProcessHealth;
   /** Begins to watch the event loop. Returns how to end it. */
   watchLoop(): () => void;
@@ -32,6 +34,7 @@ export interface Health {
 
 export function createHealth(clock: Clock, stallLimitMs = STALL_LIMIT_MS): Health {
   const roles: { role: RoleName; ask: () => ActorHealth }[] = [];
+  const lacks: (() => readonly string[])[] = [];
   let waiting: string | undefined = 'starting';
   let lastBeat: number | undefined;
   let stall: { ms: number; endedAt: number } | undefined;
@@ -50,16 +53,21 @@ export function createHealth(clock: Clock, stallLimitMs = STALL_LIMIT_MS): Healt
     setWaiting: (reason) => {
       waiting = reason;
     },
+    addLacks: (ask) => {
+      lacks.push(ask);
+    },
     check: () => {
       if (lastBeat !== undefined) beat();
       const stalled = stall && clock.monotonicMs() - stall.endedAt < REMEMBER_STALL_MS ? stall : undefined;
       const asked = roles.map(({ role, ask }): RoleHealth => ({ role, ...honest(ask) }));
       const reasons = asked.flatMap(({ role, reasons: own }) => own.map((reason) => `${role}: ${reason}`));
+      const lacking = lacks.flatMap((ask) => ask());
+      reasons.unshift(...lacking);
       if (waiting !== undefined) reasons.unshift(waiting);
       if (stalled) reasons.unshift(`the event loop stood still for ${Math.round(stalled.ms)} ms`);
       return {
         live: stalled === undefined && asked.every((role) => role.live),
-        ready: waiting === undefined && asked.every((role) => role.ready),
+        ready: waiting === undefined && lacking.length === 0 && asked.every((role) => role.ready),
         reasons,
         roles: asked,
       };

@@ -95,7 +95,11 @@ export class LedgerLostError extends Error {
 
 /** Every method is one script that first checks the epoch, and may be repeated. */
 export interface Ledger {
-  view(episodeId: string, eventId: string): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null }>;
+  /** `now`: the ledger's own clock, ms. */
+  view(
+    episodeId: string,
+    eventId: string,
+  ): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null; readonly now: number }>;
   fold(input: FoldInput): Promise<FoldResult>;
   /** The event as it was folded; undefined where it isn't known (any more). */
   event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;

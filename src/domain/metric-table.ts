@@ -160,6 +160,12 @@ export const METRICS = [
   },
   { name: 'queue_depth', type: 'gauge', help: 'Jobs of a BullMQ queue by state.', labels: ['queue', 'state'] },
   { name: 'jobs_total', type: 'counter', help: 'Jobs handled, by outcome.', labels: ['queue', 'outcome'] },
+  {
+    name: 'clock_skew_seconds',
+    type: 'gauge',
+    help: "This process's clock minus Redis's.",
+    labels: [],
+  },
   { name: 'service_up', type: 'gauge', help: '1 while the service answered last time.', labels: ['service'] },
 ] as const satisfies readonly MetricRow[];
 

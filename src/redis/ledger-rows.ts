@@ -61,8 +61,8 @@ function number(fields: Fields, name: string): number {
 }
 
 /** Of the answer of script `view`. */
-export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: Decision | null } {
-  const [version, offset, told, stored] = answer as readonly (string | null)[];
+export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: Decision | null; now: number } {
+  const [version, offset, told, stored, now] = answer as readonly (string | null)[];
   return {
     view: {
       version: Number(version ?? 0),
@@ -70,6 +70,7 @@ export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: De
       told: JSON.parse(told ?? '[]') as Told[],
     },
     stored: stored ? (JSON.parse(stored) as Decision) : null,
+    now: Number(now),
   };
 }
 

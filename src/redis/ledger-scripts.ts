@@ -60,10 +60,13 @@ return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
   finishRebuild: { keys: 2, lua: `${GUARD} redis.call('SET', KEYS[1], ARGV[2]) redis.call('DEL', KEYS[2]) return 1` },
 
   // ── episodes ──
-  /** KEYS epoch, episode; ARGV epoch, event id */
+  /** KEYS epoch, episode; ARGV epoch, event id → version, offset, told, decision, now in ms */
   view: {
     keys: 2,
-    lua: `${GUARD} return redis.call('HMGET', KEYS[2], 'version', 'offset', 'told', 'd:' .. ARGV[2])`,
+    lua: `${GUARD}
+local view = redis.call('HMGET', KEYS[2], 'version', 'offset', 'told', 'd:' .. ARGV[2])
+view[5] = tostring(now)
+return view`,
   },
   /** KEYS epoch, episode, episodes:open; ARGV epoch, event id, version seen, offset, event, decision, told, episode id, since ms or '' when closed, keep ms */
   fold: {

@@ -13,7 +13,7 @@ const LIMITS_MAPPING = { ...DEFAULT_THRESHOLDS, severity: 'severity' };
 const AGAIN_AFTER_MS = 500;
 
 export async function createWard({ rdsUrl, name, patients, excursionShare, random, say }) {
-  const limits = await loadLimits('seed');
+  const { rows: limits } = loadLimits('seed');
   const hospital = await setUpHospital({
     mysql,
     rdsUrl,

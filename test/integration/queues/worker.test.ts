@@ -150,3 +150,25 @@ it('hands a job on when its worker is cut off, and stops within its deadline', a
   expect(second.running()).toBe(0);
   await first.stop(100);
 });
+
+it('a Redis that refuses is asked again at a bearable rate, and work goes on when it refuses no more', async () => {
+  const own = connectRedis(settings, 'blocking', log);
+  await redisReady(own);
+  const asked = vi.spyOn(own, 'sendCommand');
+  // As when it is full, each try to take a job ends with an error of its own: this key should be a list.
+  const broken = `${prefix}:import-table:active`;
+  await command.set(broken, 'no list');
+  await registry.add('import-table', 'waits', { v: 1, table: 'patients', tickMs: 0 });
+  const handled: string[] = [];
+  lines.length = 0;
+  worker('import-table', async (_data, { jobId }) => void handled.push(jobId), own);
+  const said = () => lines.filter((line) => line.includes('queue.error')).length;
+  await until(() => expect(said()).toBe(1));
+  const before = asked.mock.calls.length;
+  await systemClock.sleep(2_500);
+  expect(asked.mock.calls.length - before).toBeLessThan(50);
+  expect(said()).toBe(1);
+  expect(handled).toEqual([]);
+  await command.del(broken);
+  await until(() => expect(handled).toEqual(['waits']));
+});

@@ -15,6 +15,7 @@ const well: ArchiveHealthInput = {
   joined: true,
   crashed: undefined,
   refused: [],
+  trouble: undefined,
   partitions: [owned(0, 'ready')],
   waiting: [{ topic: 'vital-info', partition: 0, sinceMs: undefined }],
   nowMs: 100_000,
@@ -43,5 +44,8 @@ describe('archiveHealth', () => {
     const refused = of({ refused: ['_log/vital-info/0/7.json was written from cluster a, this is b'] });
     expect(refused.ready).toBe(false);
     expect(refused.reasons[0]).toContain('cluster a');
+    const full = of({ trouble: 'ENOSPC' });
+    expect(full).toMatchObject({ ready: false, live: true });
+    expect(full.reasons[0]).toContain('ENOSPC');
   });
 });
