@@ -60,7 +60,7 @@ export function createHealth(clock: Clock, stallLimitMs = STALL_LIMIT_MS): Healt
       if (lastBeat !== undefined) beat();
       const stalled = stall && clock.monotonicMs() - stall.endedAt < REMEMBER_STALL_MS ? stall : undefined;
       const asked = roles.map(({ role, ask }): RoleHealth => ({ role, ...honest(ask) }));
-      const reasons = asked.flatMap(({ role, reasons: own }) => own.map((reason) => `${role}: ${reason}`));
+      const reasons = asked.flatMap(({ role, reasons: own }) => own.map((reason) => named(role, reason)));
       const lacking = lacks.flatMap((ask) => ask());
       reasons.unshift(...lacking);
       if (waiting !== undefined) reasons.unshift(waiting);
@@ -79,6 +79,11 @@ export function createHealth(clock: Clock, stallLimitMs = STALL_LIMIT_MS): Healt
       return () => clearInterval(timer);
     },
   };
+}
+
+/** Some roles name themselves. */
+function named(role: RoleName, reason: string): string {
+  return reason.startsWith(`${role}: `) ? reason : `${role}: ${reason}`;
 }
 
 /** A role that can't say how it is, is not well. */

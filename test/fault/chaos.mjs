@@ -23,6 +23,7 @@ const TOPIC_ARN = 'arn:aws:sns:us-east-1:000000000000:chaos';
 const EXCURSION_SHARE = 0.003;
 const CALM_FIRST_MS = 15_000;
 const DRAIN_WITHIN_MS = 180_000;
+const EXIT_INTERRUPTED = 130;
 const SNS_MOODS = ['refuse', 'hang', 'reset', 'fail', 'throttle', 'slow'];
 
 const { values } = parseArgs({
@@ -44,11 +45,21 @@ const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}chaos-`));
 const state = openState(`chaos-${seed}`);
 state.update({ folder });
 const undo = [];
+let ended = false;
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => void end(false).then(() => process.exit(EXIT_INTERRUPTED)));
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } finally {
+  await end(values.keep || process.exitCode !== 0);
+}
+
+/** Ends all that was started. A run that did not add up leaves its folder, with every worker's log, to look at. */
+async function end(keepFolder) {
+  if (ended) return;
+  ended = true;
   for (const step of undo.reverse()) await step().catch((error) => say(`cleaning up: ${error.message}`));
-  if (values.keep || process.exitCode !== 0) say(`kept: ${folder}`);
+  if (keepFolder) say(`kept: ${folder}`);
   else removeFolder(folder);
   state.remove();
 }

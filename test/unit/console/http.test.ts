@@ -57,6 +57,19 @@ it('is ready when the start is over and every role is; reasons name the role', a
   expect(await json('/ready')).toMatchObject({ status: 503, reasons: ['stopping'] });
 });
 
+it('is not ready while the process lacks something, and names a role once', async () => {
+  const health = createHealth(systemClock);
+  health.setWaiting(undefined);
+  const lacks: string[] = [];
+  health.addLacks(() => lacks);
+  health.add('watch', () => ({ ready: true, live: true, reasons: ['watch: far behind'] }));
+  const { json } = await serve(health);
+  expect(await json('/ready')).toMatchObject({ status: 200, reasons: ['watch: far behind'] });
+  lacks.push('redis refuses writing (OOM)');
+  expect(await json('/ready')).toMatchObject({ status: 503, reasons: [lacks[0], 'watch: far behind'] });
+  expect(await json('/live')).toMatchObject({ status: 200, live: true });
+});
+
 it('is not live while a role hangs, or can not say how it is', async () => {
   const health = createHealth(systemClock);
   health.setWaiting(undefined);
