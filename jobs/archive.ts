@@ -29,6 +29,9 @@ const FETCH_BYTES = 1 << 20;
 const LOOKS_PER_INTERVAL = 5;
 const LOOK_MAX_MS = 1_000;
 
+/** Where files are written under hidden names first. */
+const TIDIED = ['_staging', '_log'];
+
 const CHAIN_STEPS: ChainSteps = {
   staged: 'archive.staged',
   verified: 'archive.verified',
@@ -160,7 +163,20 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
     crashed ??= error instanceof Error ? error.message : 'unknown';
   };
 
+  /** Half-written files of processes that were killed: they are in nobody's way, so a failure here stops nothing. */
+  const tidy = async (): Promise<void> => {
+    try {
+      let removed = 0;
+      for (const folder of TIDIED) removed += await parts.store.removeLeftovers(folder, clock.nowMs());
+      if (removed > 0) log.info('archive.leftovers-removed', { files: removed });
+    } catch (error) {
+      log.warn('archive.leftovers', { error: error instanceof Error ? error.name : 'unknown' });
+    }
+  };
+
   const join = async (): Promise<void> => {
+    await tidy();
+    if (stopping.signal.aborted) return;
     try {
       await consumer.start();
       joined = true;

@@ -1,14 +1,5 @@
 // The source while it is ours: owning it, and one look at the table after another, each committed with its position.
-import {
-  applyRead,
-  foldAge,
-  foldProbes,
-  foldTransactions,
-  type IdRange,
-  type Ledger,
-  oldestGapMs,
-  openIds,
-} from '../src/domain/gap-ledger.js';
+import { applyRead, foldAge, foldProbes, foldTransactions, type Ledger } from '../src/domain/gap-ledger.js';
 import type {
   Clock,
   Logger,
@@ -18,21 +9,15 @@ import type {
   PartitionReader,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import {
-  decodePosition,
-  encodePosition,
-  POSITION_LIMIT_BYTES,
-  type Position,
-  readAhead,
-} from '../src/domain/position.js';
-import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
-import type { EncodedReading } from '../src/domain/vitals-row.js';
+import { decodePosition, encodePosition, type Position, readAhead } from '../src/domain/position.js';
+import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
 import { listAgainMs } from '../src/mysql/evidence.js';
 import type { EvidenceLook, VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import { createPollAlarms } from './poll-alarms.js';
 import { checkNotBack, firstPosition, onThisServer, readPosition, tokenRecord } from './poll-position.js';
 import { pollRecords, pollTopics } from './poll-records.js';
+import { reportLook } from './poll-report.js';
 
 const TICK_EVERY_MS = 2_000;
 /** How often max(id) is looked at: for the lag, and for a table that went back. */
@@ -207,34 +192,6 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     return foldLook(ledger, look, askedMs);
   };
 
-  const report = (
-    readings: readonly EncodedReading[],
-    late: number,
-    retired: readonly IdRange[],
-    mine: Owned,
-  ): void => {
-    if (readings.length > 0) metrics.count('poll_rows_total', {}, readings.length);
-    if (late > 0) metrics.count('poll_late_rows_total', {}, late);
-    if (retired.length > 0) {
-      const ids = Number(retired.reduce((sum, { from, to }) => sum + to - from + 1n, 0n));
-      metrics.count('poll_ids_retired_total', {}, ids);
-      log.info('poll.retired', { ids, ranges: retired.length, first: String(retired[0]?.from) });
-    }
-    const oldestUs = parseMicros(readings[0]?.recordedAt ?? '');
-    if (oldestUs !== undefined) metrics.gauge('poll_lag_seconds', Math.max(0, clock.nowMs() / 1e3 - oldestUs / 1e6));
-    for (const { row, patientId, bad, cut } of readings) {
-      for (const attribute of bad) metrics.count('poll_bad_values_total', { attribute });
-      if (bad.length > 0) alarms.badValue({ row, patientId, attributes: bad });
-      if (cut) log.warn('poll.row-cut', { row, patientId });
-    }
-    const ledger = (mine.position as Position).ledger;
-    const oldestMs = oldestGapMs(ledger);
-    metrics.gauge('poll_gaps_open', openIds(ledger));
-    metrics.gauge('poll_gap_oldest_seconds', oldestMs === undefined ? 0 : Math.max(0, steadyMs() - oldestMs) / 1e3);
-    alarms.gaps(ledger, steadyMs());
-    alarms.positionFull(mine.positionBytes > POSITION_LIMIT_BYTES);
-  };
-
   const letGo = async (): Promise<void> => {
     const held = owned;
     owned = undefined;
@@ -279,9 +236,18 @@ export function createPollSource(parts: PollSourceParts): PollSource {
         // Nothing that a successor would miss: it collects its own evidence.
         mine.position = next;
       }
-      report(readings, late?.readings.length ?? 0, retired, mine);
-      if (reachedEnd) metrics.gauge('poll_lag_rows', 0);
-      if (reachedEnd && readings.length === 0) metrics.gauge('poll_lag_seconds', 0);
+      reportLook(
+        { log, metrics, clock, alarms },
+        {
+          readings,
+          late: late?.readings.length ?? 0,
+          retired,
+          ledger,
+          positionBytes: mine.positionBytes,
+          reachedEnd,
+          steadyMs: steadyMs(),
+        },
+      );
       return page.full || late?.full ? 'more' : 'end';
     },
     forgetSession: () => {

@@ -1,6 +1,6 @@
 // When a reading happened, as far as it can be believed: device clocks run ahead, run late, or are set to another zone.
 import type { Reading } from './reading.js';
-import { type Micros, parseMicros } from './time.js';
+import { type Micros, parseMicros, remembering } from './time.js';
 
 /** A device clock may run ahead of the poll by this much; beyond it, the poll's time stands in (data-path.md 4). */
 export const FUTURE_TOLERANCE_US = 5_000_000;
@@ -30,8 +30,6 @@ export interface InstantReader {
 export function createInstantReader(): InstantReader {
   let minute = '';
   let minuteUs: Micros | undefined;
-  let readAt = '';
-  let readAtUs: Micros | undefined;
 
   const micros = (text: string): Micros | undefined => {
     const prefix = text.slice(0, MINUTE_PREFIX);
@@ -42,13 +40,10 @@ export function createInstantReader(): InstantReader {
     return minuteUs === undefined ? undefined : addSeconds(minuteUs, text);
   };
 
+  const readAt = remembering(micros);
+
   const timeOf = (reading: Reading, nowUs: Micros): ReadingTime => {
-    // All rows of one page were read at one time.
-    if (reading.readAt !== readAt) {
-      readAt = reading.readAt;
-      readAtUs = micros(readAt);
-    }
-    const readUs = readAtUs ?? nowUs;
+    const readUs = readAt(reading.readAt) ?? nowUs;
     const recordedUs = micros(reading.recordedAt);
     if (recordedUs === undefined) return { eventUs: readUs, clamped: true, skewed: false };
     const latest = readUs + FUTURE_TOLERANCE_US;

@@ -161,6 +161,8 @@ export interface LakeStore {
   /** Files below the folder, recursively, sorted by path; empty where there is none. */
   list(folder: string): Promise<readonly { readonly path: string; readonly bytes: number }[]>;
   delete(path: string): Promise<void>;
+  /** Removes what writers that died left half-written below the folder, and answers how much. Nothing that is younger than an hour at `nowMs`, so nothing of a living writer. */
+  removeLeftovers(folder: string, nowMs: number): Promise<number>;
 }
 
 /** What may fail on a disk, so that tests can make it fail. Absolute paths. */
@@ -173,7 +175,9 @@ export interface FileOps {
   readFile(path: string): Promise<Uint8Array>;
   readdir(
     path: string,
-  ): Promise<readonly { readonly name: string; readonly folder: boolean; readonly bytes: number }[]>;
+  ): Promise<
+    readonly { readonly name: string; readonly folder: boolean; readonly bytes: number; readonly modifiedMs: number }[]
+  >;
   mkdir(path: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Refuses a folder that isn't empty. */

@@ -25,3 +25,16 @@ export function parseMicros(text: string): Micros | undefined {
 export function microsOfMs(ms: number): Micros {
   return Math.round(ms * 1000);
 }
+
+/** `parse` for texts of which many in a row are the same, as the times of one page of readings are. */
+export function remembering(parse: (text: string) => Micros | undefined): (text: string) => Micros | undefined {
+  let known = '';
+  let us: Micros | undefined;
+  return (text) => {
+    if (text !== known) {
+      us = parse(text);
+      known = text;
+    }
+    return us;
+  };
+}

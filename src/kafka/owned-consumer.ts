@@ -1,6 +1,7 @@
 // A consumer group whose members own partitions: the recipe of shared/design/kafkajs.md, "Owning partitions", on one kafkajs consumer after another.
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Clock, Logger, Metrics, OwnedConsumer, OwnedConsumerOptions } from '../domain/ports.js';
+import { consumerGauges } from './consumer-gauges.js';
 import { grantError, isFatal, kafkaErrorType } from './errors.js';
 import type { FetchedBatch } from './fetched-batch.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -162,19 +163,7 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     }
   };
 
-  const publishGauges = () => {
-    const states = { owning: 0, ready: 0, wait: 0 };
-    for (const part of owner.all()) states[part.phase] += 1;
-    for (const [state, n] of Object.entries(states)) metrics.gauge('consumer_partitions', n, { group, state });
-    for (const topic of options.topics) {
-      const known = owner.all().filter((part) => part.topic === topic && part.lag >= 0);
-      const rows = known.reduce((sum, { lag }) => sum + lag, 0);
-      // The last record of a backlog may have been old; once nothing waits, nothing is late.
-      const seconds = Math.max(0, ...known.map(({ lag, lagSeconds }) => (lag > 0 ? lagSeconds : 0)));
-      metrics.gauge('consumer_lag_rows', rows, { group, topic });
-      metrics.gauge('consumer_lag_seconds', seconds, { group, topic });
-    }
-  };
+  const publishGauges = () => consumerGauges(metrics, group, options.topics, owner.all());
 
   const housekeeping = async () => {
     for (let round = 1; ; round += 1) {

@@ -1,5 +1,6 @@
 // Which topics the archive keeps, and how a record of each becomes a row: one row a topic.
 import { type DeadReason, decodeVitalInfo } from '../domain/reading.js';
+import { remembering } from '../domain/time.js';
 import {
   ACCESS_AUDIT_TABLE,
   ALERT_TABLE,
@@ -53,6 +54,9 @@ function topic<Message>(
 const SKIP = { type: 'skip' } as const;
 const WRONG_SHAPE = { type: 'dead', reason: 'wrong-shape' } as const;
 
+const readAtOf = remembering(instantOf);
+const notBeforeOf = remembering(instantOf);
+
 function decodeReading(value: Buffer | null): Decoded<ReadingRow> {
   const decoded = decodeVitalInfo(value);
   if (decoded.type === 'tick') return SKIP;
@@ -60,8 +64,8 @@ function decodeReading(value: Buffer | null): Decoded<ReadingRow> {
   const { reading } = decoded;
   const rowId = bigintOf(reading.row);
   const recordedUs = instantOf(reading.recordedAt);
-  const readUs = instantOf(reading.readAt);
-  const notBeforeUs = reading.notBefore === null ? null : instantOf(reading.notBefore);
+  const readUs = readAtOf(reading.readAt);
+  const notBeforeUs = reading.notBefore === null ? null : notBeforeOf(reading.notBefore);
   if (rowId === undefined || recordedUs === undefined || readUs === undefined || notBeforeUs === undefined)
     return WRONG_SHAPE;
   return { type: 'row', message: { reading, rowId, recordedUs, readUs, notBeforeUs } };

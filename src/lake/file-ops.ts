@@ -15,10 +15,10 @@ export const diskFileOps: FileOps = {
     const entries = await readdir(folder, { withFileTypes: true });
     const found = await Promise.all(
       entries.map(async (entry) => {
-        if (entry.isDirectory()) return { name: entry.name, folder: true, bytes: 0 };
+        if (entry.isDirectory()) return { name: entry.name, folder: true, bytes: 0, modifiedMs: 0 };
         // Gone since the listing: as if it had been listed a moment later.
-        const { size } = await stat(path.join(folder, entry.name)).catch(ignoreMissing);
-        return size === undefined ? undefined : { name: entry.name, folder: false, bytes: size };
+        const { size, mtimeMs = 0 } = await stat(path.join(folder, entry.name)).catch(ignoreMissing);
+        return size === undefined ? undefined : { name: entry.name, folder: false, bytes: size, modifiedMs: mtimeMs };
       }),
     );
     return found.filter((entry) => entry !== undefined);
@@ -34,9 +34,9 @@ export const diskFileOps: FileOps = {
   },
 };
 
-function ignoreMissing(error: NodeJS.ErrnoException): { readonly size: undefined } {
+function ignoreMissing(error: NodeJS.ErrnoException): { readonly size: undefined; readonly mtimeMs: undefined } {
   if (error.code !== 'ENOENT') throw error;
-  return { size: undefined };
+  return { size: undefined, mtimeMs: undefined };
 }
 
 async function fsync(file: string, flags: string): Promise<void> {

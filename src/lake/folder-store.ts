@@ -8,6 +8,8 @@ import { LakeFileMissingError, LakePathError } from './errors.js';
 const STAGING = '_staging';
 /** Half-written files: hidden, so that neither `list` nor any engine shows them. */
 const TEMPORARY_PREFIX = '.tmp-';
+/** A living writer's stays for seconds. One that slept for longer finds its file gone, fails, and starts anew. */
+const LEFTOVER_AFTER_MS = 3_600_000;
 
 /**
  * `location` is a file:// URL or a plain path; the folder is made at the first write, its parent must exist.
@@ -74,6 +76,20 @@ export function createFolderStore(
       if (entry.folder) await list(path.join(folder, entry.name), `${name}/`, found);
       else if (!entry.name.startsWith('.')) found.push({ path: name, bytes: entry.bytes });
     }
+  };
+
+  const removeLeftovers = async (folder: string, nowMs: number): Promise<number> => {
+    let removed = 0;
+    for (const entry of (await files.readdir(folder).catch(allow('ENOENT'))) ?? []) {
+      const name = path.join(folder, entry.name);
+      if (entry.folder) removed += await removeLeftovers(name, nowMs);
+      else if (entry.name.startsWith(TEMPORARY_PREFIX) && nowMs - entry.modifiedMs > LEFTOVER_AFTER_MS) {
+        await files.unlink(name).catch(allow('ENOENT'));
+        await pruneStaging(name);
+        removed += 1;
+      }
+    }
+    return removed;
   };
 
   return {
@@ -143,6 +159,8 @@ export function createFolderStore(
       if (!gone) await files.fsyncFolder(path.dirname(file));
       await pruneStaging(file);
     },
+
+    removeLeftovers: (folder, nowMs) => removeLeftovers(absolute(folder), nowMs),
   };
 }
 

@@ -1,4 +1,4 @@
-// Reads the one form of instants that contracts.md allows, fast: the archive does this three times for every reading.
+// Reads the one form of instants that contracts.md allows, fast: the archive does this for every reading.
 import type { Micros } from '../domain/time.js';
 
 const ZERO = 48;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -144,4 +144,26 @@ describe('The folder store', () => {
     await symlink(parent, path.join(parent, 'link'));
     await createFolderStore(path.join(parent, 'link/lake'), diskFileOps).write('_staging/t/1', Buffer.from('1'));
   });
+});
+
+it('removes what a killed writer left half-written, and nothing of a living one', async () => {
+  const store = createFolderStore(path.join(parent, 'lake'), diskFileOps);
+  await store.write('_staging/living/whole', Buffer.from('w'));
+  await store.createExclusive('_log/a/0/0.json', Buffer.from('{}'));
+  const nowMs = Date.UTC(2026, 10, 24);
+  const leave = async (name: string, minutesAgo: number) => {
+    const file = path.join(parent, 'lake', name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, 'half');
+    await utimes(file, nowMs / 1000, nowMs / 1000 - minutesAgo * 60);
+  };
+  await leave('_staging/dead/.tmp-1', 61);
+  await leave('_staging/living/.tmp-2', 59);
+  await leave('_log/a/0/.tmp-3', 600);
+  await leave('_log/a/0/1.json', 600);
+  expect(await store.removeLeftovers('_staging', nowMs)).toBe(1);
+  expect(await store.removeLeftovers('_log', nowMs)).toBe(1);
+  expect(await store.removeLeftovers('nowhere', nowMs)).toBe(0);
+  expect((await everything()).sort()).toEqual(['.tmp-2', '0.json', '1.json', 'whole']);
+  expect(await readdir(path.join(parent, 'lake', '_staging'))).toEqual(['living']);
 });
