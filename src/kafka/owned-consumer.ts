@@ -113,8 +113,8 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     }
     beats.add(beat);
     try {
-      // A fetch of markers alone may still be handled.
-      if (!(await part.tail) || !owner.isOurs(part)) return;
+      // What was fetched before is handled first. It may be the last that is: the partition went, or we are to stop.
+      if (!(await part.tail) || owner.ready(batch.topic, batch.partition) !== part) return;
       const { fetchedOffset, messages } = batch as unknown as FetchedBatch;
       const fetched = Number(fetchedOffset);
       const next = Number(batch.lastOffset()) + 1;

@@ -31,7 +31,6 @@ export interface PartitionOwner {
   readonly all: () => readonly OwnedPartition[];
   /** The partition where it is ours and ready, and work goes on. */
   readonly ready: (topic: string, partition: number) => OwnedPartition | undefined;
-  readonly isOurs: (part: OwnedPartition) => boolean;
   /** The group's assignment, synchronously: after an await kafkajs would already fetch, from the group's offsets. */
   readonly assign: (assignment: Readonly<Record<string, readonly number[]>>) => void;
   /** Owns what waits. Only after a successful heartbeat: a member that was thrown out asks before it fences the rightful owner. */
@@ -165,7 +164,6 @@ export function createPartitionOwner(parts: PartitionOwnerParts, options: OwnedC
       const part = owned.get(partitionKey(topic, partition));
       return part?.phase === 'ready' && !halted ? part : undefined;
     },
-    isOurs,
     assign: (assignment) => {
       const assigned = new Set<string>();
       for (const [topic, partitions] of Object.entries(assignment))

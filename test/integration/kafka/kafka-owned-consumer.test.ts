@@ -180,20 +180,30 @@ test('a handler that takes longer than the session keeps its partition', async (
   expect(valuesIn(seen)).toEqual(['a', 'b']);
 });
 
-test('stop lets the running handler end, then releases', async () => {
+test('stop lets the running handler end, begins no other, then releases', async () => {
   const name = await topic('stop');
   await produce(name, ['a']);
   const order: string[] = [];
+  let letGo: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
   const { consumer, seen } = collector(name, {
     onHandle: async () => {
-      await systemClock.sleep(500);
+      order.push('begun');
+      await gate;
       order.push('handled');
     },
   });
   await consumer.start();
-  await until('it is being handled', () => (consumer.status()[0]?.busySinceMs ?? null) !== null);
-  await consumer.stop();
-  expect(order).toEqual(['handled']);
+  await until('it is being handled', () => order.length > 0);
+  // Time enough to be fetched while the other is handled: then it waits, and is left to whoever comes next.
+  await produce(name, ['b']);
+  await systemClock.sleep(500);
+  const stopped = consumer.stop();
+  letGo();
+  await stopped;
+  expect(order).toEqual(['begun', 'handled']);
   expect(seen.released).toEqual(['stop']);
   expect(await kafka.admin.committedOffset(`${name}.group`, name, 0)).toBe(1);
 });
