@@ -73,7 +73,7 @@ export const METRICS = [
   {
     name: 'consumer_lag_seconds',
     type: 'gauge',
-    help: 'Age of the newest handled record when it was handled.',
+    help: 'Age of the newest handled record when it was handled; it grows while more waits and nothing is handled.',
     labels: ['group', 'topic'],
   },
   { name: 'consumer_partitions', type: 'gauge', help: 'Partitions owned here, by state.', labels: ['group', 'state'] },

@@ -163,7 +163,7 @@ export function createOwnedConsumer(parts: OwnedConsumerParts, options: OwnedCon
     }
   };
 
-  const publishGauges = () => consumerGauges(metrics, group, options.topics, owner.all());
+  const publishGauges = () => consumerGauges(metrics, group, options.topics, owner.all(), clock.monotonicMs());
 
   const housekeeping = async () => {
     for (let round = 1; ; round += 1) {

@@ -133,10 +133,27 @@ it('says and counts them', async () => {
     // With the row whose time the lake can't hold.
     'archive_dead_rows_total{topic="vital-info",reason="wrong-shape"} 2',
     `archive_rows_total{topic="vital-info"} ${ROWS.length - 1}`,
+    // What every pipeline counts, bad input or not.
+    `watch_evaluate_seconds_count ${ROWS.length}`,
+    `notification_seconds_count{kind="raised"} ${TOLD.length}`,
+    'notifications_open{state="pending"} 0',
+    'poll_lag_rows 0',
+    'poll_active 1',
+    'queue_depth{queue="deliver-alert",state="waiting"} 0',
+    'queue_depth{queue="import-table",state="completed"} 2',
+    `jobs_total{queue="deliver-alert",outcome="done"} ${TOLD.length}`,
+    'import_runs_total{table="patients",outcome="changed"} 1',
+    'lookup_rows{table="thresholds"} 6',
+    ...['archive', 'dispatch', 'watch'].map((group) => {
+      const topic = group === 'dispatch' ? 'doctors-queue' : 'vital-info';
+      return `consumer_lag_rows{group="${deployment.name}.${group}",topic="${deployment.name}.${topic}"} 0`;
+    }),
   ];
+  const moving = ['archive_flush_seconds_count', 'archive_files_total', 'poll_lag_seconds', 'lookup_age_seconds'];
   await until(async () => {
     const metrics = await page('/metrics');
     expect(counted.filter((line) => !metrics.includes(`\nwardwatch_${line}\n`))).toEqual([]);
+    for (const name of moving) expect(metrics).toMatch(new RegExp(`^wardwatch_${name}(?:\\{.*\\})? [0-9.]*[1-9]`, 'm'));
   });
   for (const [event, words] of [
     ['poll.bad-value', '"patientId":"text"'],

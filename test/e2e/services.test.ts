@@ -91,14 +91,24 @@ it.each(['rds', 'kafka', 'redis'] as const)('goes on when %s comes back', async 
   expect((await answer('/metrics')).body).toContain(`wardwatch_service_up{service="${metric}"} 1`);
 });
 
-it('goes on when SNS comes back', async () => {
+it('goes on when SNS comes back, also after a start without it', async () => {
   const port = Number(new URL(sns.url).port);
   const before = await deployment.emails();
   await sns.close();
-  await insertAlert();
-  await until(async () =>
-    expect((await answer('/metrics')).body).toMatch(/wardwatch_notifications_total\{.*outcome="failed"[^}]*\} [1-9]/),
-  );
+  const failsOnce = async (open: number) => {
+    await insertAlert();
+    await until(async () => {
+      const { body } = await answer('/metrics');
+      expect(body).toMatch(/wardwatch_notifications_total\{.*outcome="failed"[^}]*\} [1-9]/);
+      expect(body).toContain(`wardwatch_notifications_open{state="pending"} ${open}`);
+    });
+  };
+  await failsOnce(1);
+  worker.signal('SIGTERM');
+  expect(await worker.exited).toBe(0);
+  worker = deployment.worker('all');
+  await until(async () => expect((await answer('/ready')).body).toContain('"ready":true'));
+  await failsOnce(2);
   sns = await startSnsEmulator({ port });
   const again = await deployment.run(['topics', 'create', deployment.name]);
   expect(again.code, again.err).toBe(0);

@@ -21,6 +21,10 @@ afterAll(() => deployment?.close());
 const check = (env: Readonly<Record<string, string>> = {}, roles = 'all') =>
   deployment.run(['worker', '--check', '--roles', roles], env);
 
+/** Every key of the deployment in Redis with its value. */
+const everything = async (redis: Redis) =>
+  Promise.all((await keysOf(redis, deployment.redisPrefix)).sort().map(async (key) => [key, await redis.dump(key)]));
+
 it('`worker --check` becomes ready and touches nothing, though there is work for every role', async () => {
   const redis = new Redis(testStack().redisUrl);
   const registry = createQueueRegistry(redis, deployment.redisPrefix);
@@ -33,15 +37,13 @@ it('`worker --check` becomes ready and touches nothing, though there is work for
   await registry.add('import-table', 'import-thresholds-1', { v: 1, table: 'thresholds', tickMs: 1 });
   await registry.add('deliver-alert', 'x', { v: 1, notificationId: 'a'.repeat(26) });
   await deployment.sql("INSERT INTO patients_vital_info (customerId, heartBeat) VALUES ('p-1', 150)");
-  const inRedis = async () =>
-    Promise.all((await keysOf(redis, deployment.redisPrefix)).sort().map(async (key) => [key, await redis.dump(key)]));
-  const before = await inRedis();
+  const before = await everything(redis);
   expect(before.length).toBeGreaterThan(3);
 
   const { code, out } = await check({ POLL_START: 'beginning' });
   expect(out).toContain('ready: poll, archive, watch, dispatch, deliver, import, console');
   expect(code).toBe(0);
-  expect(await inRedis()).toEqual(before);
+  expect(await everything(redis)).toEqual(before);
   expect(existsSync(deployment.lakeFolder)).toBe(false);
   const admin = new Kafka({ brokers: [...testStack().kafkaBrokers], logLevel: logLevel.NOTHING }).admin();
   onTestFinished(() => admin.disconnect());
@@ -174,6 +176,9 @@ it('ends with the port named where one is taken, at once on a second signal, and
 });
 
 it('doctor: all well, then each thing that is not, with what mends it; secrets masked; read-only', async () => {
+  const redis = new Redis(testStack().redisUrl);
+  onTestFinished(() => redis.disconnect());
+  const before = await everything(redis);
   const well = await deployment.run(['doctor', '--json']);
   const checks = (JSON.parse(well.out) as { checks: { name: string; verdict: string; mend: string | null }[] }).checks;
   expect(checks.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
@@ -181,6 +186,8 @@ it('doctor: all well, then each thing that is not, with what mends it; secrets m
   expect(checks.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['RDS', 'Kafka topics', 'Redis', 'lake', 'limits', 'clock', 'SNS_TOPIC_ARN']),
   );
+
+  expect(await everything(redis)).toEqual(before);
 
   rmSync(deployment.lakeFolder, { recursive: true });
   const broken = await deployment.run(['doctor'], {
@@ -195,6 +202,7 @@ it('doctor: all well, then each thing that is not, with what mends it; secrets m
   expect(broken.out).toMatch(/✗ SNS_TOPIC_ARN/);
   expect(broken.out).toMatch(/✓ RDS table/);
   expect(broken.out + broken.err).not.toContain('hush');
+  expect(existsSync(deployment.lakeFolder)).toBe(false);
 
   const unusable = await deployment.run(['doctor'], { KAFKA_BROKERS: '', LAKE_URL: 's3://x' });
   expect(unusable.code).toBe(2);

@@ -161,15 +161,18 @@ test('a handler, an owner and a timer that fail: the partition is owned anew, no
   ]);
 });
 
-test('a handler that takes longer than the session keeps its partition', async () => {
+test('a handler that takes longer than the session keeps its partition, and the lag says that work waits', async () => {
   const name = await topic('slow');
   await produce(name, ['a']);
   const { consumer, seen } = collector(name, {
     onHandle: ([record]) => systemClock.sleep(String(record?.value) === 'a' ? 7_500 : 100),
   });
+  const lag = (unit: 'rows' | 'seconds') => metrics.value(`consumer_lag_${unit}`, { group: `${name}.group` });
   await consumer.start();
-  await until('a', () => valuesIn(seen).length === 1);
+  await until('a is being handled', () => (consumer.status()[0]?.busySinceMs ?? null) !== null);
   await produce(name, ['b']);
+  await until('both wait', async () => (await lag('rows')) === 2 && (await lag('seconds')) > 2);
+  await until('a', () => valuesIn(seen).length === 1);
   await until('b is being handled', () => (consumer.status()[0]?.busySinceMs ?? null) !== null);
   const joins = log.lines.filter(
     ({ event, fields }) => event === 'kafka.group.joined' && fields.group === `${name}.group`,
