@@ -40,14 +40,18 @@ export function createLedgerKeeper(parts: LedgerKeeperParts): LedgerKeeper {
     const ended = new AbortController();
     const renewing = renew(into, ended.signal);
     const began = clock.monotonicMs();
+    let finished = false;
     try {
       await parts.rebuild(into, stopped.signal);
       if (stopped.signal.aborted) return;
       await into.finish();
+      finished = true;
       log.warn('ledger.rebuild.done', { ms: Math.round(clock.monotonicMs() - began) });
     } finally {
       ended.abort();
       await renewing;
+      // Otherwise alerts would wait until the lock of a rebuild that nobody carries out has run out.
+      if (!finished) await into.abandon().catch(() => undefined);
     }
   };
 

@@ -144,6 +144,8 @@ export interface LedgerRebuild {
   restore(row: RestoredNotification, leaseMs: number): Promise<void>;
   /** Says that the rebuilder lives: to be called every few seconds. */
   renew(): Promise<void>;
+  /** Given up: the next one may begin at once. */
+  abandon(): Promise<void>;
   /** The ledger is whole: everybody may go on. */
   finish(): Promise<void>;
 }

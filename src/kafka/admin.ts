@@ -53,6 +53,11 @@ const CREATED_POLL_MS = 50;
 /** The controller has made the topic, and the broker that answers has not heard of it, or of its leaders. */
 const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 
+/** kafkajs's cluster forgets a topic while another call refreshes its metadata, and then takes apart an answer that it doesn't have: a TypeError. */
+function isPassing(error: unknown): boolean {
+  return MOVES.has(kafkaErrorType(error)) || error instanceof TypeError;
+}
+
 export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
   let current: Promise<Admin> | undefined;
 
@@ -63,7 +68,7 @@ export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
       return await action(await mine);
     } catch (error) {
       const type = kafkaErrorType(error);
-      if ((CONNECTION.test(type) || MOVES.has(type)) && current === mine) {
+      if ((CONNECTION.test(type) || isPassing(error)) && current === mine) {
         current = undefined;
         void mine.then((admin) => admin.disconnect()).catch(() => undefined);
       }
@@ -76,7 +81,7 @@ export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
       try {
         return await once(action);
       } catch (error) {
-        if (!MOVES.has(kafkaErrorType(error)) || wait > MOVE_WAIT_MAX_MS) throw error;
+        if (!isPassing(error) || wait > MOVE_WAIT_MAX_MS) throw error;
         await clock.sleep(wait);
       }
     }

@@ -65,6 +65,9 @@ function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: st
     renew: async () => {
       await run('renewRebuild', both, [epoch, token, REBUILD_LOCK_MS]);
     },
+    abandon: async () => {
+      await run('abandonRebuild', both, [token]);
+    },
     finish: async () => {
       await run('finishRebuild', both, [epoch, epoch.replace(/:rebuilding$/, ':ready')]);
     },

@@ -59,6 +59,12 @@ return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
   /** KEYS epoch, lock; ARGV epoch while rebuilding, epoch when ready */
   finishRebuild: { keys: 2, lua: `${GUARD} redis.call('SET', KEYS[1], ARGV[2]) redis.call('DEL', KEYS[2]) return 1` },
 
+  /** KEYS epoch, lock; ARGV token. The epoch stays as it is: nobody can write until somebody has rebuilt. */
+  abandonRebuild: {
+    keys: 2,
+    lua: `if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('DEL', KEYS[2]) end return 0`,
+  },
+
   // ── episodes ──
   /** KEYS epoch, episode; ARGV epoch, event id → version, offset, told, decision, now in ms */
   view: {

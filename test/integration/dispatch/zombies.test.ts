@@ -226,9 +226,12 @@ describe('a ledger in Redis', () => {
     const zombie = await ledger.rebuild();
     expect(await ledger.rebuild()).toBeUndefined();
     await expect(old.claim(id, 't', 1_000)).rejects.toThrow(LedgerLostError);
-    await redis.del(`${prefix}:epoch:lock`);
+    await zombie?.abandon();
     const next = await ledger.rebuild();
+    expect(next).toBeDefined();
     await expect(zombie?.finish()).rejects.toThrow(LedgerLostError);
+    await zombie?.abandon();
+    expect(await ledger.rebuild()).toBeUndefined();
     await next?.restore(
       {
         ...{

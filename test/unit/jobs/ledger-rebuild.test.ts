@@ -49,6 +49,7 @@ async function rebuilt(deliveries: readonly DeliveryRecord[], events: readonly E
     fold: async (input) => void folds.push(input),
     restore: async (row) => void rows.push(row),
     renew: async () => undefined,
+    abandon: async () => undefined,
     finish: async () => undefined,
   };
   const offsetsAt = async () => new Map([[0, 0]]);
@@ -116,14 +117,23 @@ describe('a rebuild', () => {
 test('the keeper: lost → rebuilt by one → ready; a failed rebuild is tried again; a loss is looked at at once', async () => {
   let state: 'ready' | 'lost' = 'lost';
   let rebuilds = 0;
+  let locked = false;
   const ledger = {
     attach: async () => state,
-    rebuild: async () => ({
-      renew: async () => undefined,
-      finish: async () => {
-        state = 'ready';
-      },
-    }),
+    rebuild: async () => {
+      if (locked) return undefined;
+      locked = true;
+      return {
+        renew: async () => undefined,
+        abandon: async () => {
+          locked = false;
+        },
+        finish: async () => {
+          locked = false;
+          state = 'ready';
+        },
+      };
+    },
   } as unknown as Ledger & LedgerEpoch;
   const ticks: Clock = {
     ...clock,

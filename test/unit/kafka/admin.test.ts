@@ -1,0 +1,45 @@
+// What kafkajs's admin stumbles over for a moment is asked again, by a new one; what stays wrong is said.
+import { expect, it } from 'vitest';
+import type { Clock } from '../../../src/domain/ports.js';
+import { createKafkaAdmin } from '../../../src/kafka/admin.js';
+
+function adminThat(answers: readonly (Error | { partition: number; offset: string }[])[]) {
+  const slept: number[] = [];
+  let made = 0;
+  let asked = 0;
+  const clock: Clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    sleep: async (ms) => {
+      slept.push(ms);
+    },
+  };
+  const make = () => {
+    made += 1;
+    return {
+      connect: async () => undefined,
+      disconnect: async () => undefined,
+      fetchTopicOffsetsByTimestamp: async () => {
+        const answer = answers[Math.min(asked, answers.length - 1)];
+        asked += 1;
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    };
+  };
+  return { admin: createKafkaAdmin(make as never, clock), slept, made: () => made };
+}
+
+it('asks again where the cluster has forgotten the topic for a moment', async () => {
+  const forgot = new TypeError("Cannot destructure property 'partitions' of 'high.pop(...)' as it is undefined.");
+  const { admin, slept, made } = adminThat([forgot, [{ partition: 0, offset: '7' }]]);
+  expect(await admin.offsetsAt('doctors-queue', 0)).toEqual(new Map([[0, 7]]));
+  expect(slept).toEqual([50]);
+  expect(made()).toBe(2);
+});
+
+it('gives up on what stays wrong, within seconds', async () => {
+  const { admin, slept } = adminThat([new TypeError('for good')]);
+  await expect(admin.offsetsAt('doctors-queue', 0)).rejects.toThrow('for good');
+  expect(slept.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(3_000);
+});
