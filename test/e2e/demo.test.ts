@@ -115,7 +115,7 @@ it('reads no production setting, cleans up after one that was killed, adds up, a
   expect(await leftOver()).toContain(left?.made);
 
   const report = place('report.json');
-  const second = startDemo('--for', '8s', '--report', report);
+  const second = startDemo('--for', '10s', '--report', report);
   const code = await second.exited;
   expect(code, second.text()).toBe(0);
   expect(second.text()).toContain('It adds up.');
