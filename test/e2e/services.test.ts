@@ -26,8 +26,19 @@ async function insertAlert(): Promise<void> {
   );
 }
 
+/** Events that somebody was told of. Where an answer of SNS came late on a busy machine, twice; but then the second says so. */
+async function told(): Promise<ReadonlySet<string>> {
+  const emails = (await deployment.emails()).map(({ message }) => ({
+    event: /^Event: +(\S+)$/m.exec(message)?.[1] ?? message,
+    repeat: message.includes('POSSIBLE REPEAT'),
+  }));
+  const firsts = emails.filter(({ repeat }) => !repeat).map(({ event }) => event);
+  expect(firsts).toHaveLength(new Set(firsts).size);
+  return new Set(emails.map(({ event }) => event));
+}
+
 async function arrived(): Promise<void> {
-  await until(async () => expect(await deployment.emails()).toHaveLength(alerts));
+  await until(async () => expect((await told()).size).toBe(alerts));
 }
 
 beforeAll(async () => {
@@ -93,7 +104,7 @@ it.each(['rds', 'kafka', 'redis'] as const)('goes on when %s comes back', async 
 
 it('goes on when SNS comes back, also after a start without it', async () => {
   const port = Number(new URL(sns.url).port);
-  const before = await deployment.emails();
+  const before = await told();
   await sns.close();
   const failsOnce = async (open: number) => {
     await insertAlert();
@@ -115,19 +126,19 @@ it('goes on when SNS comes back, also after a start without it', async () => {
   const inbox = ['topics', 'subscribe', 'sqs', 'arn:aws:sqs:us-east-1:000000000000:inbox'];
   expect((await deployment.run(inbox)).code).toBe(0);
   // The emulator forgot what it had delivered before.
-  alerts -= before.length;
+  alerts -= before.size;
   await arrived();
 });
 
 it('has lost nothing: every row is in the lake once', async () => {
-  const once = [{ n: String(inserted), ids: String(inserted) }];
+  const ids = String(inserted);
   const look = async () => {
-    expect(await deployment.lake('SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM vital_info')).toEqual(once);
+    expect(await deployment.lake('SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM vital_info')).toEqual([
+      { n: ids, ids },
+    ]);
     expect(
-      await deployment.lake(
-        "SELECT count(*) AS n, count(DISTINCT notification_id) AS ids FROM delivery WHERE state = 'accepted'",
-      ),
-    ).toEqual(once);
+      await deployment.lake("SELECT count(DISTINCT notification_id) AS ids FROM delivery WHERE state = 'accepted'"),
+    ).toEqual([{ ids }]);
   };
   // An outcome is recorded after the e-mail has arrived, and archived after that: what a stop cuts off is the next start's.
   await until(look);

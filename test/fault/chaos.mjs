@@ -12,6 +12,7 @@ import { childEnvironment, scrubInPlace } from '../../ops/local/environment.mjs'
 import { kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
 import { processStart } from '../../ops/local/processes.mjs';
+import { answers } from '../../ops/local/services/probe.mjs';
 import { cleanUp, FOLDER_PREFIX, openState, removeFolder } from '../../ops/local/state.mjs';
 import { startCrew } from './crew.mjs';
 import { startHostileSns } from './hostile-sns.mjs';
@@ -97,6 +98,13 @@ async function run() {
       () => random.int(6_000, 12_000),
       async () => {
         const service = random.pick(Object.values(services));
+        if (service === services.redis && random.chance(0.3)) {
+          say('redis forgets everything');
+          await answers({ port: service.port, request: 'FLUSHALL\r\n' }, (answer) => answer.includes('+OK')).catch(
+            () => false,
+          );
+          return;
+        }
         if (random.chance(0.3)) {
           const ms = random.int(1_000, 12_000);
           say(`freeze ${service.what} for ${(ms / 1_000).toFixed(1)} s`);
