@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Clock } from '../../../src/domain/ports.js';
 import { createKafkaAdmin } from '../../../src/kafka/admin.js';
+import { KafkaGrantError } from '../../../src/kafka/errors.js';
 
 function adminThat(answers: readonly (Error | { partition: number; offset: string }[])[]) {
   const slept: number[] = [];
@@ -42,4 +43,14 @@ it('gives up on what stays wrong, within seconds', async () => {
   const { admin, slept } = adminThat([new TypeError('for good')]);
   await expect(admin.offsetsAt('doctors-queue', 0)).rejects.toThrow('for good');
   expect(slept.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(3_000);
+});
+
+it('names a right that is missing, and asks only once', async () => {
+  const refused = Object.assign(new Error('Not authorized'), { type: 'TOPIC_AUTHORIZATION_FAILED' });
+  const { admin, slept } = adminThat([refused]);
+  const error = await admin.offsetsAt('doctors-queue', 0).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(KafkaGrantError);
+  expect(String(error)).toMatch(/doctors-queue/);
+  expect(String(error)).toMatch(/describe/i);
+  expect(slept).toEqual([]);
 });
