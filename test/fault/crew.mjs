@@ -33,6 +33,8 @@ export function startCrew({ main, env, logFolder, onPid, say }) {
     const child = spawn(process.execPath, [main, 'worker', '--roles', worker.roles], {
       env: { ...env, ...worker.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: by it the next run ends what a killed one left.
+      detached: true,
     });
     onPid(worker.name, child.pid);
     worker.child = child;
