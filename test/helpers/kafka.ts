@@ -58,7 +58,23 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
-/** The committed values of one partition, in order. */
+/** Resolves when no transaction is open any more: a commit or abort is answered before its markers stand in every partition. */
+export async function transactionsEnded(kafka: KafkaClient, topic: string, partition: number): Promise<void> {
+  const reader = await kafka.partitionReader();
+  await until(`the transactions on ${topic} have ended`, async () => {
+    const [ends, { stableEnd }] = [await kafka.admin.endOffsets(topic), await reader.offsets(topic, partition)];
+    return ends[partition] === stableEnd;
+  });
+  await reader.close();
+}
+
+/** The committed values of one partition, in order, once no transaction is open on it. */
+export async function allValuesOf(kafka: KafkaClient, topic: string, partition: number): Promise<string[]> {
+  await transactionsEnded(kafka, topic, partition);
+  return valuesOf(kafka, topic, partition);
+}
+
+/** The committed values of one partition as far as transactions have ended, in order. */
 export async function valuesOf(kafka: KafkaClient, topic: string, partition: number): Promise<string[]> {
   const reader = await kafka.partitionReader();
   const values: string[] = [];

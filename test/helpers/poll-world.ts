@@ -11,7 +11,7 @@ import type { KafkaClient } from '../../src/kafka/client.js';
 import { createPool } from '../../src/mysql/pool.js';
 import { createVitalsSource, type VitalsSource } from '../../src/mysql/vitals-source.js';
 import { systemClock } from '../../src/telemetry/clock.js';
-import { type TestKafka, testKafka, valuesOf } from './kafka.js';
+import { allValuesOf, type TestKafka, testKafka } from './kafka.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
 import { testStack, uniqueName } from './stack.js';
 
@@ -101,7 +101,7 @@ async function pollWorld(
   const messages = async () => {
     const all: Record<string, unknown>[] = [];
     for (let partition = 0; partition < partitions; partition += 1)
-      for (const value of await valuesOf(world.kafka, `${world.prefix}vital-info`, partition))
+      for (const value of await allValuesOf(world.kafka, `${world.prefix}vital-info`, partition))
         all.push(JSON.parse(value));
     return all;
   };
@@ -169,7 +169,7 @@ async function pollWorld(
     ticks: async () => (await messages()).filter(({ kind }) => kind === 'tick'),
     retired: async () => {
       const ids: number[] = [];
-      for (const value of await valuesOf(world.kafka, `${world.prefix}vital-gaps`, 0)) {
+      for (const value of await allValuesOf(world.kafka, `${world.prefix}vital-gaps`, 0)) {
         const { from, to } = JSON.parse(value) as { from: string; to: string };
         for (let id = Number(from); id <= Number(to); id += 1) ids.push(id);
       }

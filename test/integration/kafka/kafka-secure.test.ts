@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { createKafka, type KafkaSettings } from '../../../src/kafka/client.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
-import { until, valuesOf } from '../../helpers/kafka.js';
+import { allValuesOf, until } from '../../helpers/kafka.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { startKafka } from '../../helpers/services.js';
 
@@ -40,7 +40,7 @@ test('topics, transactions, ownership and reading over TLS with a password', asy
   await consumer.start();
   await until('both rows', () => seen.length === 2);
   await consumer.stop();
-  expect(await valuesOf(kafka, 'rows', 1)).toEqual(['1', '2']);
+  expect(await allValuesOf(kafka, 'rows', 1)).toEqual(['1', '2']);
   await kafka.close();
 });
 

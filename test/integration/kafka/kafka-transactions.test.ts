@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { FencedError, KafkaOutcomeUnknownError, RecordTooLargeError } from '../../../src/kafka/errors.js';
 import { explicitPartition, Kafka, logLevel } from '../../../src/kafka/kafkajs.js';
-import { testKafka, until, valuesOf } from '../../helpers/kafka.js';
+import { allValuesOf, testKafka, transactionsEnded, until } from '../../helpers/kafka.js';
 import { testStack } from '../../helpers/stack.js';
 
 const { kafka, prefix, topic } = testKafka('transactions');
@@ -57,7 +57,7 @@ test('four producers with overlapping transactions, many of them aborted: consum
   const wanted = written.filter((w) => committed.has(`${w.round}.${w.producer}`)).map(({ value }) => value);
   expect(wanted).toHaveLength(48);
 
-  expect(await valuesOf(kafka, name, 0)).toEqual(wanted);
+  expect(await allValuesOf(kafka, name, 0)).toEqual(wanted);
   const seen: string[] = [];
   const consumer = kafka.ownedConsumer({
     groupId: `${prefix}overlap`,
@@ -86,7 +86,7 @@ test('the first transaction of a new producer fences the old one, and aborts wha
   await expect(old.transact([{ topic: name, key: 'a', value: 'old 3' }])).rejects.toThrow(FencedError);
   await expect(old.transact([{ topic: name, key: 'a', value: 'old 4' }])).rejects.toThrow(KafkaOutcomeUnknownError);
   await fresh.transact([{ topic: name, key: 'a', value: 'new 2' }]);
-  expect(await valuesOf(kafka, name, 0)).toEqual(['old 1', 'old 2', 'new 1', 'new 2']);
+  expect(await allValuesOf(kafka, name, 0)).toEqual(['old 1', 'old 2', 'new 1', 'new 2']);
 });
 
 test('a transaction of many requests over two topics is whole, in order, and lands where the keys belong', async () => {
@@ -107,6 +107,7 @@ test('a transaction of many requests over two topics is whole, in order, and lan
   let partitionsUsed = 0;
   for (let partition = 0; partition < 6; partition += 1) {
     const here = new Set<string>();
+    await transactionsEnded(kafka, rows, partition);
     await reader.read(rows, partition, {}, ({ key, value }) => {
       const patient = String(key);
       here.add(patient);
@@ -117,7 +118,7 @@ test('a transaction of many requests over two topics is whole, in order, and lan
   expect(partitionsUsed).toBe(6);
   for (const patient of patients)
     expect(byPatient.get(patient)).toEqual(records.filter(({ key }) => key === patient).map(({ value }) => value));
-  expect(await valuesOf(kafka, state, 0)).toEqual([large]);
+  expect(await allValuesOf(kafka, state, 0)).toEqual([large]);
 
   // One record that no broker takes: none of the transaction is seen.
   const tooLarge = [
@@ -125,7 +126,7 @@ test('a transaction of many requests over two topics is whole, in order, and lan
     { topic: state, key: 'position', value: 'z'.repeat(1_100_000) },
   ];
   await expect(producer.transact(tooLarge)).rejects.toThrow(RecordTooLargeError);
-  expect(await valuesOf(kafka, state, 0)).toHaveLength(1);
+  expect(await allValuesOf(kafka, state, 0)).toHaveLength(1);
 });
 
 test('a plain producer says where each record lies', async () => {
@@ -141,7 +142,7 @@ test('a plain producer says where each record lies', async () => {
     const list = found[partition] ?? [];
     list[offset] = `v${i}`;
   }
-  for (const partition of [0, 1, 2]) expect(await valuesOf(kafka, name, partition)).toEqual(found[partition]);
+  for (const partition of [0, 1, 2]) expect(await allValuesOf(kafka, name, partition)).toEqual(found[partition]);
   // One that can't be sent does not take another with it.
   const [unknown, large, fine] = await Promise.allSettled([
     producer.send([{ topic: `${name}.none`, key: 'a', value: 'b' }]),
@@ -167,6 +168,7 @@ test('a partition is read to a token, past empty and aborted stretches, from a p
   await producer.transact([{ topic: name, key: 'token', value: 'earlier' }]);
   await producer.transact([{ topic: name, key: 'token', value: 'mine' }]);
   await producer.transact([{ topic: name, key: 'a', value: '2' }]);
+  await transactionsEnded(kafka, name, 0);
   const reader = await kafka.partitionReader();
   const values: string[] = [];
   const token = await reader.read(name, 0, { untilToken: 'mine' }, ({ value }) => values.push(String(value)));
@@ -182,6 +184,7 @@ test('a partition is read to a token, past empty and aborted stretches, from a p
   const missing = reader.read(name, 0, { from: end.next, untilToken: 'never', timeoutMs: 300 }, () => undefined);
   await expect(missing).rejects.toThrow(/before its token came/);
   await open.abort();
+  await transactionsEnded(kafka, name, 0);
   expect(await reader.read(name, 0, { from: end.next }, () => expect.unreachable())).toEqual({ next: end.next + 2 });
   await raw.disconnect();
 });
