@@ -4,7 +4,7 @@ import { createWatchActor, type WatchParts } from '../../../jobs/watch.js';
 import type { OwnedConsumerOptions, PartitionWork, ReceivedRecord } from '../../../src/domain/ports.js';
 import { STEPS, type Step } from '../../../src/domain/steps.js';
 import { FencedError } from '../../../src/kafka/errors.js';
-import { until } from '../../helpers/kafka.js';
+import { transactionsEnded, until } from '../../helpers/kafka.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
 import { reading } from '../../helpers/readings.js';
@@ -73,8 +73,11 @@ const handleFrom = async (work: PartitionWork): Promise<void> => {
     await work.handle(records.slice(work.expected, next), next);
   }
 };
-const said = async (prefix: string) =>
-  (await world.messages(prefix)).filter(isEpisodeEvent).map((e) => `${e.readingId} ${e.kind} ${e.direction}`);
+/** What stands on doctors-queue, once no transaction is open there: a commit is answered before its markers stand. */
+const said = async (prefix: string) => {
+  await transactionsEnded(world.kafka, `${world.prefix}${prefix}doctors-queue`, 0);
+  return (await world.messages(prefix)).filter(isEpisodeEvent).map((e) => `${e.readingId} ${e.kind} ${e.direction}`);
+};
 
 test.each(STEPS.watch)('killed at %s, each time later, until one gets through', async (step) => {
   const prefix = `${step}.`;
