@@ -1,16 +1,22 @@
-// `npm test`: prepares, starts a stack (or uses that of `npm run stack:up`), runs Vitest on it, stops it, passes the exit code on.
-// Arguments go to Vitest: `npm test -- test/unit/x.test.ts`. `--stack native|docker` chooses the stack.
+// `npm test`, `npm run test:fault`, `npm run test:peers`: prepares, starts a stack (or uses that of `npm run stack:up`), runs Vitest
+// on it, stops it, passes the exit code on. Arguments go to Vitest: `npm test -- test/unit/x.test.ts` runs that file, of whatever tier.
+// `--tier` chooses the tier, `--stack native|docker` the stack.
 // @ts-check
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { bootstrap, exitWithMessage, stackOption } from './bootstrap.mjs';
 import { ROOT } from './cache.mjs';
+import { CommandError } from './command-error.mjs';
 import { childEnvironment, stackSettings } from './environment.mjs';
 import { keptStack, startStack } from './stack.mjs';
 import { cleanUp } from './state.mjs';
 
 const SIGNAL_EXIT_BASE = 128;
+/** Vitest's projects (vitest.config.ts) of each tier. */
+const TIERS = { test: ['unit', 'integration', 'e2e'], fault: ['fault'], peers: ['peers'] };
+/** Our own options; each takes a value, and all other words are Vitest's. */
+const OWN_OPTIONS = ['--stack', '--tier'];
 
 /**
  * @param {readonly string[]} words
@@ -31,7 +37,9 @@ async function runTests(words) {
     });
   }
   const stack = stackOption(words);
-  const forVitest = words.filter((word, i) => word !== '--stack' && words[i - 1] !== '--stack');
+  const forVitest = words.filter((word, i) => ![word, words[i - 1] ?? ''].some((own) => OWN_OPTIONS.includes(own)));
+  const namesFiles = forVitest.some((word) => !word.startsWith('-'));
+  const projects = namesFiles ? [] : tierOption(words).map((project) => `--project=${project}`);
   await bootstrap({ stack, forTests: true });
   const kept = keptStack();
   const options = { name: 'test', log: console.log, stack, signal: starting.signal };
@@ -43,7 +51,7 @@ async function runTests(words) {
   const endpoints = kept ?? started;
   try {
     if (!endpoints || interrupted) return signalCode(interrupted);
-    vitest = spawn(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...forVitest], {
+    vitest = spawn(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...projects, ...forVitest], {
       cwd: ROOT,
       stdio: 'inherit',
       env: childEnvironment(process.env, stackSettings(endpoints)),
@@ -59,6 +67,18 @@ async function runTests(words) {
     // Private services of tests that were cut off.
     await cleanUp(console.log);
   }
+}
+
+/**
+ * @param {readonly string[]} words
+ * @returns {readonly string[]} Vitest's projects
+ */
+function tierOption(words) {
+  const at = words.indexOf('--tier');
+  const tier = at < 0 ? 'test' : words[at + 1];
+  const known = Object.entries(TIERS).find(([name]) => name === tier);
+  if (!known) throw new CommandError(`--tier ${tier}: one of ${Object.keys(TIERS).join(', ')}`);
+  return known[1];
 }
 
 /** @param {NodeJS.Signals | null | undefined} signal */
