@@ -20,6 +20,7 @@ export interface Cluster {
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(node: { readonly nodeId: number | string }): Promise<Broker>;
+  findGroupCoordinator(of: { readonly groupId: string; readonly coordinatorType: number }): Promise<Broker>;
   fetchTopicsOffset(
     topics: readonly {
       readonly topic: string;
@@ -32,6 +33,13 @@ export interface Cluster {
 }
 
 export interface Broker {
+  endTxn(request: {
+    readonly transactionalId: string;
+    readonly producerId: number;
+    readonly producerEpoch: number;
+    /** True commits, false aborts. */
+    readonly transactionResult: boolean;
+  }): Promise<unknown>;
   fetch(request: {
     readonly replicaId: number;
     readonly isolationLevel: number;
@@ -76,6 +84,14 @@ function mend(): void {
     return decodeMessages(decoder, decode);
   });
   replace('protocol/requests/produce/v3/request', () => produceRequest);
+  replace(
+    'producer/eosManager',
+    (make: (options: ManagerOptions) => TransactionManager) => (options: ManagerOptions) => {
+      const manager = make(options);
+      if (options.transactional) managers.set(options.cluster, manager);
+      return manager;
+    },
+  );
   // Theirs copies the whole list for each message.
   replace('producer/groupMessagesPerPartition', () => groupPerPartition);
   // Theirs sets a timer for "now minus the time since 1970" on every response: negative (a warning on Node 22 and newer), and
@@ -99,6 +115,40 @@ function mend(): void {
 }
 
 const PENDING_CHECK_MS = 10;
+
+interface ManagerOptions {
+  readonly cluster: Cluster;
+  readonly transactional: boolean;
+}
+
+interface TransactionManager {
+  getProducerId(): number;
+  getProducerEpoch(): number;
+  isInitialized(): boolean;
+}
+
+/** kafkajs keeps a producer's id and epoch to itself, and after a failed commit its own `abort` only throws. */
+const managers = new WeakMap<Cluster, TransactionManager>();
+const TRANSACTION_COORDINATOR = 1;
+
+/**
+ * Aborts the transaction of the producer that lives on this Cluster, whatever kafkajs thinks of its state. An older epoch is
+ * refused, so it never touches a successor's. Resolves where there is no producer yet. Throws kafkajs's errors.
+ */
+export async function abortTransaction(cluster: Cluster, transactionalId: string): Promise<void> {
+  const manager = managers.get(cluster);
+  if (!manager?.isInitialized()) return;
+  const broker = await cluster.findGroupCoordinator({
+    groupId: transactionalId,
+    coordinatorType: TRANSACTION_COORDINATOR,
+  });
+  await broker.endTxn({
+    transactionalId,
+    producerId: manager.getProducerId(),
+    producerEpoch: manager.getProducerEpoch(),
+    transactionResult: false,
+  });
+}
 
 interface Connection {
   socket: Socket | undefined;

@@ -44,11 +44,7 @@ async function replica(world: PollWorld, redisUrl = testStack().redisUrl, onStep
     command.disconnect();
     blocking.disconnect();
   });
-  return {
-    actor,
-    log,
-    said: (event: string) => log.lines.filter((line) => line.event === event).length,
-  };
+  return { actor, log, said: (event: string) => log.lines.filter((line) => line.event === event).length };
 }
 
 let inserted = 0;
@@ -79,6 +75,7 @@ test('two replicas share the turns; one leaves, the other goes on; each row is t
   await insert(world);
   await until('the other reads on', async () => (await rowsOf(world)).length === inserted);
   expect(await rowsOf(world)).toEqual(upTo(inserted));
+  expect(one.said('poll.commit-in-doubt') + other.said('poll.commit-in-doubt')).toBe(0);
   expect(other.actor.health().ready).toBe(true);
 });
 
@@ -117,6 +114,7 @@ test('without Redis the turn goes on past its end; a zombie is fenced by its suc
   });
   await until('all rows', async () => (await rowsOf(world)).length === inserted);
   expect(await rowsOf(world)).toEqual(upTo(inserted));
+  expect(zombie.said('poll.commit-in-doubt') + successor.said('poll.commit-in-doubt')).toBe(0);
 });
 
 test('a start is refused where rows would be lost, and waits where the source is only away', async () => {
