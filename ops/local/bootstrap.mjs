@@ -8,7 +8,7 @@ import { CommandError } from './command-error.mjs';
 import { dockerAnswers } from './docker-stack.mjs';
 import { ownServices, UnsafeSettingError } from './environment.mjs';
 import { fetchKafkaJars } from './kafka-jars.mjs';
-import { InterruptedError, kafkaLibs, lookAround } from './machine.mjs';
+import { aptIsOurs, InterruptedError, kafkaLibs, lookAround } from './machine.mjs';
 
 const NODE_AT_LEAST = [20, 19];
 const EXIT_NOT_PREPARED = 2;
@@ -46,7 +46,7 @@ export async function bootstrap({ stack, forTests = false, write = (text) => pro
     }
     write(`${((performance.now() - started) / MS_PER_S).toFixed(1)} s\n`);
   };
-  // Tests start private services beside the stack, whichever that is.
+  // Tests start private services beside the stack that the user brings.
   if (forTests || !ownServices(process.env)) await prepareMachine(stack, forTests, phase);
   if (dependenciesAreStale()) await phase('installing dependencies (npm ci)', installDependencies);
   if (distIsStale()) await phase('building (npm run build)', build);
@@ -72,24 +72,22 @@ async function prepareMachine(stack, forTests, phase) {
       '--stack docker: no Docker engine with Compose 2 answers. Start Docker, or use --stack native.',
     );
   }
-  // Tests also start private services, and these run natively whatever the stack is.
-  if (stack === 'docker' && !forTests) return;
+  if (stack === 'docker') return;
   const { missing } = lookAround({ forTests });
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(({ debian }) => debian))];
-    const debian = existsSync('/etc/debian_version');
-    if (debian && process.getuid?.() === 0) {
+    if (aptIsOurs()) {
       await phase(`installing from Debian: ${packages.join(' ')} (no system service is started)`, () =>
         aptInstall(packages),
       );
     } else if (!forTests && stack !== 'native' && dockerAnswers()) {
       return;
     } else {
-      throw new NotPreparedError(notPrepared(missing, debian ? packages : [], !forTests));
+      throw new NotPreparedError(notPrepared(missing, existsSync('/etc/debian_version') ? packages : []));
     }
   }
   const still = lookAround({ forTests });
-  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, [], !forTests));
+  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, []));
   const mvn = still.found.mvn;
   if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchKafkaJars(mvn));
 }
@@ -97,9 +95,8 @@ async function prepareMachine(stack, forTests, phase) {
 /**
  * @param {readonly import('./machine.mjs').Requirement[]} missing
  * @param {readonly string[]} packages of Debian; empty where they are not the answer
- * @param {boolean} orDocker would Docker do instead?
  */
-export function notPrepared(missing, packages, orDocker) {
+export function notPrepared(missing, packages) {
   const lines = ['This machine lacks what is needed:', ...missing.map(({ range }) => `  - ${range}`)];
   if (packages.length > 0) {
     lines.push(
@@ -109,7 +106,7 @@ export function notPrepared(missing, packages, orDocker) {
   } else {
     lines.push('Install these so that they are found on the PATH and `--version` works.');
   }
-  if (orDocker) lines.push('Or start Docker with Compose 2: the whole stack then runs there (--stack docker).');
+  lines.push('Or start Docker with Compose 2: all of it then runs there (--stack docker).');
   return lines.join('\n');
 }
 

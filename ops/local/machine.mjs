@@ -96,6 +96,11 @@ export const REQUIREMENTS = [
   },
 ];
 
+/** May we install what is missing: Debian, and root? */
+export function aptIsOurs() {
+  return existsSync('/etc/debian_version') && process.getuid?.() === 0;
+}
+
 /** Ctrl-C reached a program that we were looking at, and not yet us. */
 export class InterruptedError extends Error {
   /** @override */

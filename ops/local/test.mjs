@@ -1,6 +1,6 @@
 // `npm test`, `npm run test:fault`, `npm run test:peers`: prepares, starts a stack (or uses that of `npm run stack:up`), runs Vitest
 // on it, stops it, passes the exit code on. Arguments go to Vitest: `npm test -- test/unit/x.test.ts` runs that file, of whatever tier.
-// `--tier` chooses the tier, `--stack native|docker` the stack.
+// `--tier` chooses the tier, `--stack native|docker` the stack (docker: everything in one Debian container).
 // @ts-check
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { bootstrap, exitWithMessage, stackOption } from './bootstrap.mjs';
 import { ROOT } from './cache.mjs';
 import { CommandError } from './command-error.mjs';
+import { spawnTestsInDocker, testsNeedDocker } from './docker-tests.mjs';
 import { childEnvironment, stackSettings } from './environment.mjs';
 import { keptStack, startStack } from './stack.mjs';
 import { cleanUp } from './state.mjs';
@@ -37,6 +38,12 @@ async function runTests(words) {
     });
   }
   const stack = stackOption(words);
+  if (testsNeedDocker(stack)) {
+    console.log('The tests run in a Debian container.');
+    const withoutStack = words.filter((word, i) => word !== '--stack' && words[i - 1] !== '--stack');
+    vitest = spawnTestsInDocker(withoutStack);
+    return await endOf(vitest);
+  }
   const forVitest = words.filter((word, i) => ![word, words[i - 1] ?? ''].some((own) => OWN_OPTIONS.includes(own)));
   const namesFiles = forVitest.some((word) => !word.startsWith('-'));
   const projects = namesFiles ? [] : tierOption(words).map((project) => `--project=${project}`);
@@ -56,11 +63,7 @@ async function runTests(words) {
       stdio: 'inherit',
       env: childEnvironment(process.env, stackSettings(endpoints)),
     });
-    const running = vitest;
-    const code = await new Promise((resolve, reject) => {
-      running.once('error', reject);
-      running.once('exit', (status, signal) => resolve(status ?? signalCode(signal)));
-    });
+    const code = await endOf(vitest);
     return interrupted ? signalCode(interrupted) : code;
   } finally {
     await started?.stop();
@@ -79,6 +82,17 @@ function tierOption(words) {
   const known = Object.entries(TIERS).find(([name]) => name === tier);
   if (!known) throw new CommandError(`--tier ${tier}: one of ${Object.keys(TIERS).join(', ')}`);
   return known[1];
+}
+
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<number>} its exit code
+ */
+function endOf(child) {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (status, signal) => resolve(status ?? signalCode(signal)));
+  });
 }
 
 /** @param {NodeJS.Signals | null | undefined} signal */

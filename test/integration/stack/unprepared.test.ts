@@ -1,6 +1,6 @@
 // A user without root on a machine without the programs: one message that lists all of it, the exact line that mends it, exit code 2.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,13 +9,14 @@ import { REQUIREMENTS } from '../../../ops/local/machine.mjs';
 const ROOT = join(import.meta.dirname, '../../..');
 const NOBODY = 65_534;
 
-/** The scripts alone, as nobody, with nothing on the PATH (programs in system folders like /usr/sbin are found all the same). */
-function runUnprepared(script: string, ...args: string[]) {
+/** The scripts alone, as nobody, with nothing on the PATH but `docker` (programs in system folders like /usr/sbin are found all the same). */
+function runUnprepared(script: string, args: readonly string[], docker?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'wardwatch-test-unprepared-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(ROOT, 'ops/local'), join(folder, 'ops/local'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   mkdirSync(join(folder, 'home'));
+  if (docker) writeFileSync(join(folder, 'home/docker'), docker, { mode: 0o755 });
   chmodSync(folder, 0o755);
   chmodSync(join(folder, 'home'), 0o777);
   const asNobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -32,7 +33,7 @@ test.each([
   ['demo.mjs', ['--for', '5s'], ['redis', 'java', 'mvn', 'mariadb']],
   ['test.mjs', [], ['redis', 'java', 'mvn', 'mariadb', 'openssl', 'compose']],
 ] as const)('%s without what it needs', (script, args, lacks) => {
-  const { status, stderr } = runUnprepared(script, ...args);
+  const { status, stderr } = runUnprepared(script, args);
   expect(status, stderr).toBe(2);
   expect(stderr).toMatch(/^This machine lacks what is needed:\n/);
   const missing = REQUIREMENTS.filter(({ key }) => (lacks as readonly string[]).includes(key));
@@ -42,3 +43,14 @@ test.each([
   expect(line).toEqual(expect.arrayContaining(missing.map(({ debian }) => debian)));
   expect(new Set(line).size).toBe(line.length);
 });
+
+test.each([[['--tier', 'fault']], [['--tier', 'fault', '--stack', 'docker']]])(
+  'with Docker alone the tests run in a container (%j)',
+  (args) => {
+    const docker = '#!/bin/sh\n[ "$1" = run ] || exit 0\nprintf "<%s>" "$@"\nexit 3\n';
+    const { status, stdout, stderr } = runUnprepared('test.mjs', args, docker);
+    expect(status, stderr).toBe(3);
+    expect(stdout).toMatch(/<run><--rm><--init><--volume><[^>]+:\/checkout:ro>/);
+    expect(stdout).toMatch(/--stack native "\$@"><\/checkout><--tier><fault>$/);
+  },
+);
