@@ -7,8 +7,8 @@ import { build, dependenciesAreStale, distIsStale, installDependencies } from '.
 import { CommandError } from './command-error.mjs';
 import { dockerAnswers } from './docker-stack.mjs';
 import { ownServices, UnsafeSettingError } from './environment.mjs';
-import { fetchKafkaJars } from './kafka-jars.mjs';
-import { aptIsOurs, InterruptedError, kafkaLibs, lookAround } from './machine.mjs';
+import { fetchJars } from './jars.mjs';
+import { aptIsOurs, hadoopLibs, InterruptedError, kafkaLibs, lookAround, lookForHdfs } from './machine.mjs';
 
 const NODE_AT_LEAST = [20, 19];
 const EXIT_NOT_PREPARED = 2;
@@ -26,10 +26,16 @@ export class NotPreparedError extends Error {
  * @param {object} [options]
  * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where its parts can be had, else Docker
  * @param {boolean} [options.forTests] also what only the tests need
+ * @param {boolean} [options.hdfs] also Hadoop: it runs natively whatever the stack is
  * @param {(text: string) => void} [options.write] gets text with its line ends
  * @throws {NotPreparedError | UnsafeSettingError}
  */
-export async function bootstrap({ stack, forTests = false, write = (text) => process.stdout.write(text) } = {}) {
+export async function bootstrap({
+  stack,
+  forTests = false,
+  hdfs = false,
+  write = (text) => process.stdout.write(text),
+} = {}) {
   checkNode();
   /**
    * @param {string} what
@@ -48,6 +54,7 @@ export async function bootstrap({ stack, forTests = false, write = (text) => pro
   };
   // Tests start private services beside the stack that the user brings.
   if (forTests || !ownServices(process.env)) await prepareMachine(stack, forTests, phase);
+  if (hdfs) await prepareHdfs(phase);
   if (dependenciesAreStale()) await phase('installing dependencies (npm ci)', installDependencies);
   if (distIsStale()) await phase('building (npm run build)', build);
 }
@@ -89,7 +96,19 @@ async function prepareMachine(stack, forTests, phase) {
   const still = lookAround({ forTests });
   if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, []));
   const mvn = still.found.mvn;
-  if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchKafkaJars(mvn));
+  if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchJars('kafka', mvn));
+}
+
+/** @param {(what: string, work: () => unknown) => Promise<void>} phase */
+async function prepareHdfs(phase) {
+  const { missing } = lookForHdfs();
+  const packages = existsSync('/etc/debian_version') ? missing.map(({ debian }) => debian) : [];
+  if (packages.length > 0 && aptIsOurs())
+    await phase(`installing from Debian: ${packages.join(' ')}`, () => aptInstall(packages));
+  const still = lookForHdfs();
+  if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, packages));
+  const mvn = still.found.mvn;
+  if (!hadoopLibs().ready && mvn) await phase('fetching Hadoop with Maven', () => fetchJars('hadoop', mvn));
 }
 
 /**

@@ -24,7 +24,17 @@ export function stateFolder() {
   return join(cacheFolder(), 'stacks', shortHash(ROOT));
 }
 
-/** Kafka's jars as the pinned pom.xml names them: another pom, another folder. */
-export function kafkaJarsFolder() {
-  return join(cacheFolder(), `kafka-${shortHash(readFileSync(join(ROOT, 'ops/local/kafka/pom.xml'), 'utf8'))}`);
+/** @typedef {'kafka' | 'hadoop'} JavaProduct what the stack runs on Java, each with a pinned pom.xml of its own */
+
+/** @param {JavaProduct} product */
+export function pomOf(product) {
+  return join(ROOT, 'ops/local', product, 'pom.xml');
+}
+
+/**
+ * The product's jars as its pinned pom.xml names them: another pom, another folder.
+ * @param {JavaProduct} product
+ */
+export function jarsFolder(product) {
+  return join(cacheFolder(), `${product}-${shortHash(readFileSync(pomOf(product), 'utf8'))}`);
 }

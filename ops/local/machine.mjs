@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { kafkaJarsFolder } from './cache.mjs';
+import { jarsFolder } from './cache.mjs';
 
 const VERSION_TIMEOUT_MS = 20_000;
 /** Servers live here on Debian, outside a user's PATH. */
@@ -110,7 +110,7 @@ export class InterruptedError extends Error {
 /**
  * @typedef {object} Found
  * @property {Readonly<Record<string, string>>} found absolute paths by key
- * @property {readonly Requirement[]} missing without Maven where Kafka's jars are there already
+ * @property {readonly Requirement[]} missing without Maven where the jars are there already
  */
 
 /** @type {{ readonly forTests: boolean, readonly all: Found } | undefined} a machine that has all keeps it while we run */
@@ -149,8 +149,31 @@ export function kafkaLibs(env = process.env) {
     const folder = join(home, 'libs');
     return { folder, ready: existsSync(folder) && readdirSync(folder).some((name) => /^kafka_2\.\d+-4\./.test(name)) };
   }
-  const folder = join(kafkaJarsFolder(), 'libs');
+  const folder = join(jarsFolder('kafka'), 'libs');
   return { folder, ready: existsSync(folder) };
+}
+
+/** Hadoop's jars: those in the cache. */
+export function hadoopLibs() {
+  const folder = join(jarsFolder('hadoop'), 'libs');
+  return { folder, ready: existsSync(folder) };
+}
+
+/**
+ * What HDFS needs, whatever the rest of the stack runs on.
+ * @returns {Found} missing without Maven where Hadoop's jars are there already
+ */
+export function lookForHdfs() {
+  /** @type {Record<string, string>} */
+  const found = {};
+  const missing = [];
+  for (const requirement of REQUIREMENTS) {
+    if (requirement.key !== 'java' && (requirement.key !== 'mvn' || hadoopLibs().ready)) continue;
+    const path = findProgram(requirement, process.env);
+    if (path) found[requirement.key] = path;
+    else missing.push(requirement);
+  }
+  return { found, missing };
 }
 
 /**

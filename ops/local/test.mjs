@@ -47,7 +47,9 @@ async function runTests(words) {
   const forVitest = words.filter((word, i) => ![word, words[i - 1] ?? ''].some((own) => OWN_OPTIONS.includes(own)));
   const namesFiles = forVitest.some((word) => !word.startsWith('-'));
   const projects = namesFiles ? [] : tierOption(words).map((project) => `--project=${project}`);
-  await bootstrap({ stack, forTests: true });
+  // A file of the peers tier may be named alone.
+  const hdfs = projects.includes('--project=peers') || forVitest.some((word) => word.includes('peers'));
+  await bootstrap({ stack, forTests: true, hdfs });
   const kept = keptStack();
   const options = { name: 'test', log: console.log, stack, signal: starting.signal };
   const started = kept

@@ -7,8 +7,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Certificates, makeCertificates } from '../../ops/local/certificates.mjs';
-import { kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
+import { hadoopLibs, kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
+import { createHdfs, type HdfsPorts } from '../../ops/local/services/hdfs.mjs';
 import { createKafka } from '../../ops/local/services/kafka.mjs';
 import { createMariadb } from '../../ops/local/services/mariadb.mjs';
 import { createRedis } from '../../ops/local/services/redis.mjs';
@@ -112,6 +113,34 @@ export async function startMysql(options: { readonly tls?: boolean } = {}): Prom
   );
 }
 
+export interface PrivateHdfs extends Omit<PrivateService, 'port'> {
+  /** hdfs://127.0.0.1:port, as Hadoop's own clients, Hive and Spark name it; `/` is writable for all. */
+  readonly url: string;
+  /** WebHDFS of the NameNode. */
+  readonly httpUrl: string;
+  readonly ports: HdfsPorts;
+  readonly nameNode: Service;
+  readonly dataNode: Service;
+}
+
+/** An HDFS of one NameNode and one DataNode, ready to be written to. Only in the peers tier, whose runner fetches Hadoop. */
+export async function startHdfs(): Promise<PrivateHdfs> {
+  return startPrivate('hdfs', false, async ({ folder, onProcess }) =>
+    createHdfs({
+      programs: { java: program('java'), hadoopLibs: hadoopLibs().folder },
+      folder,
+      ports: {
+        rpc: await freePort(),
+        http: await freePort(),
+        data: await freePort(),
+        dataHttp: await freePort(),
+        dataIpc: await freePort(),
+      },
+      onProcess,
+    }),
+  );
+}
+
 let found: Readonly<Record<string, string>> | undefined;
 
 function program(key: string): string {
@@ -128,7 +157,7 @@ interface Place {
 }
 
 /** Makes and starts one in a folder of its own, known to the next run: should this one be killed, that one cleans up. */
-async function startPrivate<S extends Service & { readonly port: number }>(
+async function startPrivate<S extends Service>(
   what: string,
   withTls: boolean | undefined,
   create: (place: Place) => Promise<S>,
