@@ -9,10 +9,16 @@ export interface PollTopics {
   readonly readings: string;
   readonly state: string;
   readonly gaps: string;
+  readonly accesses: string;
 }
 
 export function pollTopics(prefix: string): PollTopics {
-  return { readings: `${prefix}vital-info`, state: `${prefix}vital-poll-state`, gaps: `${prefix}vital-gaps` };
+  return {
+    readings: `${prefix}vital-info`,
+    state: `${prefix}vital-poll-state`,
+    gaps: `${prefix}vital-gaps`,
+    accesses: `${prefix}access-audit`,
+  };
 }
 
 /** `ticks`: one to each of that many partitions. `at`: ISO 8601, UTC. */
@@ -42,4 +48,22 @@ export function pollRecords(
     out.push({ topic: topics.gaps, key: source, value });
   }
   return out;
+}
+
+/** Ids that a person decided not to wait for or not to read: beside the retired ones, told apart by `evidence`. */
+export function givenUpRecords(
+  topics: PollTopics,
+  gone: {
+    readonly source: string;
+    readonly ranges: readonly IdRange[];
+    readonly reason: string;
+    readonly at: string;
+  },
+): OutRecord[] {
+  const { source, reason, at } = gone;
+  return gone.ranges.map(({ from, to }) => ({
+    topic: topics.gaps,
+    key: source,
+    value: JSON.stringify({ v: 1, source, from: String(from), to: String(to), evidence: 'reset', reason, at }),
+  }));
 }

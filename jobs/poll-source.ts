@@ -9,7 +9,7 @@ import type {
   PartitionReader,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import { decodePosition, encodePosition, type Position, readAhead } from '../src/domain/position.js';
+import { decodePosition, encodePosition, type Position, readAhead, readingSource } from '../src/domain/position.js';
 import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
 import { listAgainMs } from '../src/mysql/evidence.js';
@@ -58,6 +58,16 @@ export interface PollSourceParts {
   readonly newToken: () => string;
 }
 
+/** The source between two looks, for requests that are carried out in the poller's own transactions. */
+export interface SourceInHand {
+  /** As committed; undefined before the very first start. */
+  readonly position: Position | undefined;
+  /** The poller's own connection, its server compared with the position's. Throws SourceRefused, MysqlError. */
+  session(): Promise<VitalsSession>;
+  /** Records and position in one transaction. */
+  commit(position: Position, records: readonly OutRecord[]): Promise<void>;
+}
+
 export interface PollSource {
   /** At the start of a turn: a source kept from an earlier one may be another's by now, which fencing tells. */
   beginTurn(): Promise<void>;
@@ -66,6 +76,8 @@ export interface PollSource {
    * PositionUnreadableError, MysqlError (`forgetSession`); anything else leaves a commit in doubt (`letGo`).
    */
   look(): Promise<'more' | 'end'>;
+  /** Owns the source if it isn't ours yet. Throws what `work` throws, and what `look` throws of Kafka. */
+  between<T>(work: (source: SourceInHand) => Promise<T>): Promise<T>;
   /** The connection to the table is gone; the position in memory is the committed one, and stays. */
   forgetSession(): void;
   /** Forgets everything; the next look owns the source anew. */
@@ -140,7 +152,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   };
 
   const open = async (to: Owned): Promise<VitalsSession> => {
-    const opened = await parts.vitals.open();
+    const opened = await parts.vitals.open(readingSource(source, to.position));
     try {
       if (to.position === undefined) {
         const first = { source, start: parts.start, evidence, nowMs: steadyMs(), log };
@@ -249,6 +261,20 @@ export function createPollSource(parts: PollSourceParts): PollSource {
         },
       );
       return page.full || late?.full ? 'more' : 'end';
+    },
+    between: async (work) => {
+      owned ??= await own();
+      const mine = owned;
+      return work({
+        get position() {
+          return mine.position;
+        },
+        session: async () => {
+          session ??= await open(mine);
+          return session;
+        },
+        commit: (position, records) => commit(mine, position, [...records]),
+      });
     },
     forgetSession: () => {
       session?.close();

@@ -10,6 +10,8 @@ import { MysqlError } from '../src/mysql/pool.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { createPollSource, type PollSourceParts, TopicMissingError } from './poll-source.js';
+import { type CommandParts, createSourceCommands } from './source-command.js';
+import { createSourceDesk } from './source-desk.js';
 
 const DEFAULT_TURN_MS = 30_000;
 const READD_EVERY_MS = 1_000;
@@ -31,6 +33,8 @@ export interface PollParts extends PollSourceParts {
   readonly queuePrefix: string;
   /** POLL_INTERVAL_MS: from the end of the table to the next look. */
   readonly intervalMs: number;
+  /** For requests: backfill, replay, reset. */
+  readonly commands: CommandParts;
   /** How long a turn lasts while Redis answers; 30 s. */
   readonly turnMs?: number;
   /** How long a turn may go without finishing a look, or failing one, before `live` is false. */
@@ -42,6 +46,8 @@ export function createPollActor(parts: PollParts): Actor {
   const { source, registry, clock, log, metrics } = parts;
   const jobId = `poll-${JOB_NAME.test(source) ? source : hashId(source)}`;
   const polling = createPollSource(parts);
+  const desk = createSourceDesk();
+  const commands = createSourceCommands({ ...parts, ...parts.commands, desk, afterReset: () => polling.letGo() });
   const stopped = new AbortController();
   let mailbox: Promise<void> = Promise.resolve();
   let mailboxDown = false;
@@ -127,7 +133,7 @@ export function createPollActor(parts: PollParts): Actor {
     try {
       while (!context.signal.aborted && !redisBack) {
         turnMovedMs = clock.monotonicMs();
-        if (turnMovedMs >= endMs && !asking) {
+        if (turnMovedMs >= endMs && !asking && !commands.busy()) {
           asking = true;
           void redisAnswers().then((answered) => {
             redisBack = answered;
@@ -137,6 +143,8 @@ export function createPollActor(parts: PollParts): Actor {
         try {
           if (!begun) await polling.beginTurn();
           begun = true;
+          desk.open();
+          await desk.serve(polling);
           const found = await polling.look();
           failures = 0;
           trouble = undefined;
@@ -149,6 +157,7 @@ export function createPollActor(parts: PollParts): Actor {
         }
       }
     } finally {
+      desk.close();
       turnMovedMs = undefined;
       metrics.gauge('poll_active', 0);
     }
@@ -190,13 +199,14 @@ export function createPollActor(parts: PollParts): Actor {
     start: async () => {
       await inspect();
       worker.start();
+      commands.start();
       mailbox = keepMailbox();
       started = true;
       log.info('poll.started', { source, start: parts.start, evidence: parts.vitals.evidence });
     },
     stop: async () => {
       stopped.abort();
-      const drained = await worker.stop(STOP_WITHIN_MS);
+      const [drained] = await Promise.all([worker.stop(STOP_WITHIN_MS), commands.stop(STOP_WITHIN_MS)]);
       if (!drained) log.error('poll.stop-late', { source });
       await mailbox;
       await polling.letGo();

@@ -6,6 +6,15 @@ const JobV1 = z.object({ v: z.literal(1) });
 /** Two days, seconds: a replica that ticks late must still find the finished job of that tick and be refused. */
 const FINISHED_TICKS_KEPT_S = 172_800;
 const FAILED_KEPT = 1_000;
+/** An hour, seconds: whoever asked reads the answer from the finished job. */
+const ANSWERS_KEPT_S = 3_600;
+/** Dead records asked for in one job. */
+export const REPLAYED_AT_ONCE = 500;
+const REASON_CHARACTERS = 500;
+
+const Decimal = z.string().regex(/^\d{1,20}$/);
+/** `by`: who asked, an account of the operating system. */
+const CommandV1 = JobV1.extend({ source: z.string().min(1), by: z.string().max(100) });
 
 /** How a queue keeps, retries and locks its jobs. Milliseconds. */
 export interface QueueOptions {
@@ -29,6 +38,33 @@ export const QUEUES = {
       lockDurationMs: 5_000,
       stalledIntervalMs: 2_000,
       concurrency: 1,
+    },
+  },
+  'source-command': {
+    purpose: 'A request to the active poller: reset, backfill, replay. Carried out in its own transactions.',
+    data: z.discriminatedUnion('kind', [
+      CommandV1.extend({
+        kind: z.literal('reset'),
+        from: z.union([z.enum(['end', 'beginning']), Decimal]),
+        reason: z.string().min(1).max(REASON_CHARACTERS),
+      }),
+      CommandV1.extend({ kind: z.literal('backfill'), from: Decimal, to: Decimal }),
+      CommandV1.extend({
+        kind: z.literal('replay'),
+        places: z
+          .array(z.object({ partition: z.number().int().nonnegative(), offset: z.number().int().nonnegative() }))
+          .min(1)
+          .max(REPLAYED_AT_ONCE),
+      }),
+    ]),
+    options: {
+      removeOnComplete: { age: ANSWERS_KEPT_S },
+      removeOnFail: { count: FAILED_KEPT },
+      attempts: 1,
+      lockDurationMs: 10_000,
+      stalledIntervalMs: 5_000,
+      // A reset must not wait behind a backfill that waits for the archive.
+      concurrency: 4,
     },
   },
   'import-table': {

@@ -1,4 +1,4 @@
-// The shell round every job handler: the only `new Worker`. Parses the data, counts, logs a failure once, stores nothing but its code.
+// The shell round every job handler: the only `new Worker`. Parses the data, counts, logs a failure once, stores nothing of it but its code.
 import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { JobError } from '../src/domain/job-error.js';
@@ -22,11 +22,16 @@ export class RunLater extends Error {
   }
 }
 
+/** What a handler answers, for whoever asked: kept with the finished job, so numbers and words of ours, never data. */
+export type JobAnswer = Readonly<Record<string, string | number | boolean>>;
+
 export interface JobContext {
   readonly jobId: string;
   readonly attempt: number;
   /** Aborts when the lock is gone or someone else's, or the worker stops: end soon, take nothing new. Redis out of reach does not abort it. */
   readonly signal: AbortSignal;
+  /** Says how far it is, for whoever asked. A Redis that is away is no failure of the job. */
+  progress(answer: JobAnswer): Promise<void>;
 }
 
 export interface QueueWorkerParts {
@@ -53,7 +58,7 @@ export interface QueueWorker {
 export function createQueueWorker<N extends QueueName>(
   name: N,
   parts: QueueWorkerParts,
-  handle: (data: JobData<N>, context: JobContext) => Promise<void>,
+  handle: (data: JobData<N>, context: JobContext) => Promise<JobAnswer> | Promise<void>,
 ): QueueWorker {
   const row: QueueOptions = QUEUES[name].options;
   const { log, metrics } = parts;
@@ -79,8 +84,14 @@ export function createQueueWorker<N extends QueueName>(
       try {
         const data = QUEUES[name].data.safeParse(job.data);
         if (!data.success) throw new JobError('invalid-job-data');
-        await handle(data.data as JobData<N>, { jobId: id, attempt: job.attemptsMade, signal: abort.signal });
+        const answer = await handle(data.data as JobData<N>, {
+          jobId: id,
+          attempt: job.attemptsMade,
+          signal: abort.signal,
+          progress: (far) => job.updateProgress(far).catch(() => undefined),
+        });
         metrics.count('jobs_total', { queue: name, outcome: 'done' });
+        return answer;
       } catch (error) {
         if (error instanceof RunLater) {
           metrics.count('jobs_total', { queue: name, outcome: 'later' });

@@ -1,8 +1,12 @@
 // poll over real things.
 import type { Actor } from '../../jobs/actor.js';
 import { createPollActor } from '../../jobs/poll.js';
+import { CommandRefused } from '../../jobs/source-desk.js';
+import type { LakeStore } from '../domain/ports.js';
+import { fitsVitalInfo } from '../lake/archived-topics.js';
 import { createVitalsSource, type VitalsSource } from '../mysql/vitals-source.js';
 import { newToken } from './connections.js';
+import { claimLake } from './deployment.js';
 import { type LookParts, sourceOptions } from './looks.js';
 import { noStep } from './steps.js';
 
@@ -26,6 +30,11 @@ export function wirePoll(parts: LookParts): Actor {
     start: settings.POLL_START,
     batchRows: settings.POLL_BATCH_ROWS,
     intervalMs: settings.POLL_INTERVAL_MS,
+    commands: {
+      endOffsets: (topic) => connections.kafka().admin.endOffsets(topic),
+      lake: () => lakeOf(parts),
+      fitsLake: fitsVitalInfo(config.attributes.map(({ name }) => name)),
+    },
     registry: connections.queues(),
     connection: connections.blockingRedis(),
     queuePrefix: settings.REDIS_PREFIX,
@@ -35,4 +44,15 @@ export function wirePoll(parts: LookParts): Actor {
     onStep: noStep,
     newToken,
   });
+}
+
+/** Polling needs no lake; backfill and replay do, and it must be ours. */
+async function lakeOf({ config, connections, deployment }: LookParts): Promise<LakeStore> {
+  if (config.settings.LAKE_URL === undefined)
+    throw new CommandRefused(
+      'LAKE_URL is not set for the poll role, so that what the lake lacks can not be told: set it there too',
+    );
+  const [problem] = await claimLake(connections.lake(), deployment, false);
+  if (problem) throw new CommandRefused(`${problem.what}. ${problem.mend}`);
+  return connections.lake();
 }

@@ -27,6 +27,16 @@ export interface Position {
   /** When the last read that reached the table's end began; null before the first. */
   readonly reachedEndAt: Micros | null;
   readonly evidence: EvidenceKind;
+  /** Counts the resets after which ids were handed out again; 1 where absent. */
+  readonly generation?: number;
+  /** The request that made this position; absent where none did. */
+  readonly resetId?: string;
+}
+
+/** The name of the source in the ids of readings. After a reset that begins below what was read, ids come a second time, and a reading's name must never. */
+export function readingSource(source: string, position: Pick<Position, 'generation'> | undefined): string {
+  const generation = position?.generation ?? 1;
+  return generation === 1 ? source : `${source}@${generation}`;
 }
 
 interface StoredGap {
@@ -47,6 +57,8 @@ interface StoredPosition {
   readonly evidence: EvidenceKind;
   readonly gaps: readonly StoredGap[];
   readonly transactions: readonly { readonly id: string; readonly firstSeenMs: number }[];
+  readonly generation?: number;
+  readonly resetId?: string;
 }
 
 /** The state can't be read: a newer wardwatch wrote it, or it is damaged. Going on would lose or repeat rows. */
@@ -73,6 +85,8 @@ export function encodePosition(source: string, position: Position, nowMs: number
       ...(gap.collectedMs === null ? {} : { collectedMs: gap.collectedMs }),
     })),
     transactions: ledger.transactions,
+    ...(position.generation === undefined ? {} : { generation: position.generation }),
+    ...(position.resetId === undefined ? {} : { resetId: position.resetId }),
   };
   return JSON.stringify(stored);
 }
@@ -103,6 +117,8 @@ export function decodePosition(text: string, nowMs: number): Position {
       startId: BigInt(need(stored.startId)),
       reachedEndAt: stored.reachedEndAt === null ? null : (parseMicros(need(stored.reachedEndAt)) ?? null),
       evidence: stored.evidence,
+      ...(stored.generation === undefined ? {} : { generation: finite(stored.generation) }),
+      ...(stored.resetId === undefined ? {} : { resetId: need(stored.resetId) }),
     };
   } catch (error) {
     if (error instanceof PositionUnreadableError) throw error;

@@ -50,6 +50,8 @@ const USUAL = new RegExp(
     `"recordedAt":"(${TIME_TEXT})","timeSource":"(row|poll)","readAt":"(${TIME_TEXT})","notBefore":(?:null|"(${TIME_TEXT})"),` +
     '"values":(\\{[^}]*\\}),"bad":\\{\\},"other":(\\{.*\\})\\}$',
 );
+const NAMES = /^\{"v":\d+,"source":"([\w .:@/+-]*)","row":"(\d+)"/;
+const ROW_ID = /^(?:0|[1-9]\d{0,19})$/;
 const NOTHING = Object.freeze({});
 
 /** Decodes one record of vital-info. Checked by hand, not by a schema library: this runs for every reading of the hospital. */
@@ -74,6 +76,22 @@ export function decodeVitalInfo(value: Buffer | string | null): VitalInfo {
   return isReading(message)
     ? { type: 'reading', reading: message as unknown as Reading }
     : { type: 'dead', reason: 'wrong-shape' };
+}
+
+/** Which reading a record is about that can't be decoded, as far as its bytes still say; undefined where they don't. */
+export function readingNamedBy(value: Buffer | null): { readonly source: string; readonly row: string } | undefined {
+  if (value === null) return undefined;
+  const text = value.toString('utf8');
+  let named: unknown;
+  try {
+    named = JSON.parse(text);
+  } catch {
+    // Cut off or damaged further behind: both names stand in the head.
+    const [, source, row] = NAMES.exec(text) ?? [];
+    named = { source, row };
+  }
+  if (!isObject(named) || typeof named.source !== 'string' || typeof named.row !== 'string') return undefined;
+  return ROW_ID.test(named.row) ? { source: named.source, row: named.row } : undefined;
 }
 
 /** Exactly what parsing the whole would give; undefined where the text is no usual one, whatever else it may be. */

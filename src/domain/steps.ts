@@ -2,6 +2,13 @@
 
 export const STEPS = {
   poll: ['poll.own', 'poll.state-read', 'poll.page-read', 'poll.evidence', 'poll.before-commit', 'poll.after-commit'],
+  'source-command': [
+    'command.begun',
+    'command.chains-passed',
+    'command.rows-read',
+    'command.before-commit',
+    'command.after-commit',
+  ],
   archive: [
     'archive.own',
     'archive.rolled-forward',

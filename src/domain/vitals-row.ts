@@ -1,7 +1,7 @@
 // From a row of patients_vital_info to its message on vital-info: what is usable as numbers, what isn't as it came.
 import type { Attribute } from './attributes.js';
 import type { VitalsMapping } from './mapping.js';
-import { NUMBER_TEXT } from './reading.js';
+import { NUMBER_TEXT, type Reading } from './reading.js';
 import { createWallReader, type WallReader } from './zone.js';
 
 /** How a column's text is to be read: `datetime` in the database's zone, `timestamp` in UTC. */
@@ -146,6 +146,15 @@ export function createRowEncoder(
     if (cut) value = `${start}{"~cut":${other.length}}}`;
     return { row: id, patientId, value, recordedAt, bad: badNames ?? NONE, cut };
   };
+}
+
+const BEFORE_VALUES = ',"values":{';
+
+/** The message with a mark. Inside a JSON text no quote stands bare, so the first such place is the message's own. */
+export function markedMessage(value: string, mark: NonNullable<Reading['mark']>): string {
+  const at = value.indexOf(BEFORE_VALUES);
+  if (at < 0) throw new Error('no message of a reading');
+  return `${value.slice(0, at)},"mark":"${mark}"${value.slice(at)}`;
 }
 
 function keyText(value: unknown): string {

@@ -14,8 +14,10 @@ import {
   type ReadingRow,
   vitalInfoTable,
 } from './columns.js';
+import { TableRowError } from './errors.js';
 import { instantOf } from './instant.js';
 import type { LakeTable } from './table.js';
+import { TableBuffer } from './table-buffer.js';
 
 /** `skip`: not for the lake (ticks). */
 export type Decoded<Message> =
@@ -86,4 +88,20 @@ function decodeEvent(value: Buffer | null): Decoded<EventRow> {
   const atUs = typeof at === 'string' ? instantOf(at) : undefined;
   if (atUs === undefined) return WRONG_SHAPE;
   return { type: 'row', message: { fields: fields as Record<string, unknown>, atUs, body } };
+}
+
+/** Whether a message of vital-info would be a row of the lake, rather than dead. */
+export function fitsVitalInfo(attributes: readonly string[]): (message: string) => boolean {
+  const table = vitalInfoTable(attributes);
+  return (message) => {
+    const decoded = decodeReading(Buffer.from(message));
+    if (decoded.type !== 'row') return false;
+    try {
+      new TableBuffer(table).append({ message: decoded.message, partition: 0, offset: 0 });
+      return true;
+    } catch (error) {
+      if (error instanceof TableRowError) return false;
+      throw error;
+    }
+  };
 }

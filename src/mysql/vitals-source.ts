@@ -73,8 +73,8 @@ export interface VitalsSession {
 
 export interface VitalsSource {
   readonly evidence: EvidenceKind;
-  /** Connects and checks everything that would lose or repeat rows. Throws SourceRefused, MysqlError. */
-  open(): Promise<VitalsSession>;
+  /** Connects and checks everything that would lose or repeat rows. `name`: of the source in readings, where it isn't the usual one. Throws SourceRefused, MysqlError. */
+  open(name?: string): Promise<VitalsSession>;
 }
 
 export interface VitalsSourceOptions {
@@ -99,7 +99,7 @@ export function createVitalsSource(
 ): VitalsSource {
   return {
     evidence: options.evidence,
-    open: async () => {
+    open: async (name = options.source) => {
       const connection = await connected(pool);
       try {
         const checked = await checkSource(connection, options);
@@ -109,7 +109,7 @@ export function createVitalsSource(
             key: options.mapping.key,
             risk: 'an id chosen by a program more than 2 s before it is written can be given up too soon',
           });
-        return sessionOver(connection, checked, pool.timezone, options, parts.clock);
+        return sessionOver(connection, checked, pool.timezone, { ...options, source: name }, parts.clock);
       } catch (error) {
         connection.close();
         throw error;

@@ -3,11 +3,15 @@ import { randomUUID } from 'node:crypto';
 import mysql from 'mysql2/promise';
 import { afterAll } from 'vitest';
 import { createPollSource, type PollSource, type PollSourceParts } from '../../jobs/poll-source.js';
+import type { CommandParts } from '../../jobs/source-command.js';
+import { CommandRefused } from '../../jobs/source-desk.js';
 import { ATTRIBUTES } from '../../src/domain/attributes.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS, type VitalsMapping } from '../../src/domain/mapping.js';
+import type { LakeStore } from '../../src/domain/ports.js';
 import type { EvidenceKind } from '../../src/domain/position.js';
 import { sourceTablesSql } from '../../src/domain/source-tables.js';
 import type { KafkaClient } from '../../src/kafka/client.js';
+import { fitsVitalInfo } from '../../src/lake/archived-topics.js';
 import { createPool } from '../../src/mysql/pool.js';
 import { createVitalsSource, type VitalsSource } from '../../src/mysql/vitals-source.js';
 import { systemClock } from '../../src/telemetry/clock.js';
@@ -94,6 +98,7 @@ async function pollWorld(
   await shared.topic(`${name}.vital-info`, partitions);
   await shared.topic(`${name}.vital-poll-state`, 1, { 'cleanup.policy': 'compact' });
   await shared.topic(`${name}.vital-gaps`);
+  await shared.topic(`${name}.access-audit`);
   const at = new URL(rdsUrl);
   at.pathname = `/${database}`;
   const url = at.toString();
@@ -175,6 +180,18 @@ async function pollWorld(
       }
       return ids;
     },
+  };
+}
+
+/** For an actor over this world; without a lake, requests that need one are refused. */
+export function commandParts(world: PollWorld, lake?: LakeStore): CommandParts {
+  return {
+    endOffsets: (topic) => world.kafka.admin.endOffsets(topic),
+    lake: async () => {
+      if (!lake) throw new CommandRefused('no lake');
+      return lake;
+    },
+    fitsLake: fitsVitalInfo(ATTRIBUTES.map(({ name }) => name)),
   };
 }
 

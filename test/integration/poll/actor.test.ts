@@ -7,7 +7,7 @@ import type { OnStep } from '../../../src/domain/ports.js';
 import { connectRedis, redisReady } from '../../../src/redis/connections.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { until } from '../../helpers/kafka.js';
-import { type PollWorld, pollWorlds } from '../../helpers/poll-world.js';
+import { commandParts, type PollWorld, pollWorlds } from '../../helpers/poll-world.js';
 import { startProxy } from '../../helpers/proxy.js';
 import { recordingLogger } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
@@ -35,6 +35,7 @@ async function replica(world: PollWorld, redisUrl = testStack().redisUrl, onStep
     connection: blocking,
     queuePrefix: `${queuePrefix}:${world.prefix}`,
     intervalMs: 20,
+    commands: commandParts(world),
     turnMs: 700,
     stuckAfterMs: 500,
   });

@@ -4,6 +4,7 @@ import { QUEUE_NAMES, QUEUES, type QueueOptions } from '../../../queues/table.js
 
 const VALID = {
   'poll-vitals': { v: 1, source: 'rds' },
+  'source-command': { v: 1, kind: 'backfill', source: 'rds', by: 'ops', from: '1', to: '9' },
   'import-table': { v: 1, table: 'patients', tickMs: 1_760_000_000_000 },
   'deliver-alert': { v: 1, notificationId: 'abcdefghijklmnopqrstuvwx23' },
 } as const;

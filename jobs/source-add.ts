@@ -1,0 +1,112 @@
+// What backfill and replay share: "what the lake lacks" made true, and rows added to it by the poller, marked, never a second copy.
+import type { IdRange } from '../src/domain/gap-ledger.js';
+import type { Clock, LakeStore, OnStep, OutRecord } from '../src/domain/ports.js';
+import { type Position, readingSource } from '../src/domain/position.js';
+import { chainsBehind, openReadingsHeld, type ReadingsHeld } from '../src/lake/readings-held.js';
+import type { PollTopics } from './poll-records.js';
+import { CommandRefused, NotOurTurn, type SourceDesk } from './source-desk.js';
+
+const CHAINS_EVERY_MS = 1_000;
+/** The archive flushes once a minute by default, also what holds no rows. */
+const CHAINS_WITHIN_MS = 600_000;
+/** The topic's name in the lake, without prefix. */
+const READINGS = 'vital-info';
+
+export interface AddParts {
+  readonly source: string;
+  readonly desk: SourceDesk;
+  readonly topics: PollTopics;
+  /** End of each partition of a topic. */
+  readonly endOffsets: (topic: string) => Promise<readonly number[]>;
+  /** The lake of this deployment. Throws CommandRefused where there is none, or it is another's. */
+  readonly lake: () => Promise<LakeStore>;
+  readonly clock: Clock;
+  readonly onStep: OnStep;
+}
+
+/** How far a request is, for the person who waits. */
+export type Progress = (far: Readonly<Record<string, string | number>>) => void;
+
+/**
+ * The source at one moment. Whatever polling has ever written of an id up to `high` that is in no gap lies below `ends`, and
+ * it writes nothing more of it: once the chains have passed `ends`, what the lake lacks of those ids is missing for good.
+ */
+export interface Moment {
+  readonly high: bigint;
+  /** Ascending, disjoint. Polling itself brings these ids, or retires them. */
+  readonly gaps: readonly IdRange[];
+  readonly readingSource: string;
+  readonly resetId: string | undefined;
+  readonly held: ReadingsHeld;
+}
+
+/** Takes the moment between two looks, then waits for the archive while polling goes on. Throws CommandRefused, NotOurTurn, and the lake's failures. */
+export async function takeMoment(parts: AddParts, progress: Progress): Promise<Moment> {
+  const { desk, clock, topics } = parts;
+  const store = await parts.lake();
+  const turn = desk.turn();
+  const { position, ends } = await desk.between(async (inHand) => {
+    await inHand.session();
+    return { position: inHand.position as Position, ends: await parts.endOffsets(topics.readings) };
+  });
+  await parts.onStep('command.begun');
+  const untilMs = clock.monotonicMs() + CHAINS_WITHIN_MS;
+  for (;;) {
+    if (!turn || turn.aborted) throw new NotOurTurn();
+    const behind = await chainsBehind(store, READINGS, ends);
+    const [first] = behind;
+    if (first === undefined) break;
+    progress({ phase: 'archive', partition: first.partition, at: first.at, end: first.end });
+    if (clock.monotonicMs() > untilMs)
+      throw new CommandRefused(
+        `the archive did not reach offset ${first.end} of vital-info partition ${first.partition} within ${CHAINS_WITHIN_MS / 60_000} minutes (it is at ${first.at}): does it run, and does the lake answer? What the lake lacks can't be told before`,
+      );
+    await clock.sleep(CHAINS_EVERY_MS, turn);
+  }
+  await parts.onStep('command.chains-passed');
+  return {
+    high: position.ledger.high,
+    gaps: position.ledger.gaps.map(({ from, to }) => ({ from, to })),
+    readingSource: readingSource(parts.source, position),
+    resetId: position.resetId,
+    held: await openReadingsHeld(store),
+  };
+}
+
+/** Readings into vital-info, in one transaction with the position as it is. */
+export async function addReadings(
+  parts: AddParts,
+  moment: Moment,
+  readings: readonly { readonly patientId: string; readonly value: string }[],
+): Promise<void> {
+  if (readings.length === 0) return;
+  const records: OutRecord[] = readings.map(({ patientId, value }) => ({
+    topic: parts.topics.readings,
+    key: patientId,
+    value,
+  }));
+  await parts.onStep('command.before-commit');
+  await parts.desk.between((inHand) => inHand.commit(sameSource(inHand.position, moment), records));
+  await parts.onStep('command.after-commit');
+}
+
+/** The position, unless a reset has come between: then ids mean something else. */
+export function sameSource(position: Position | undefined, moment: Moment): Position {
+  if (!position || position.resetId !== moment.resetId) throw new NotOurTurn('the source was reset meanwhile');
+  return position;
+}
+
+/** Parts of the range that polling has done with. */
+export function settledWithin(range: IdRange, { high, gaps }: Pick<Moment, 'high' | 'gaps'>): IdRange[] {
+  const settled: IdRange[] = [];
+  const to = range.to < high ? range.to : high;
+  let { from } = range;
+  for (const gap of gaps) {
+    if (gap.to < from) continue;
+    if (gap.from > to) break;
+    if (gap.from > from) settled.push({ from, to: gap.from - 1n });
+    from = gap.to + 1n;
+  }
+  if (from <= to) settled.push({ from, to });
+  return settled;
+}
