@@ -1,7 +1,7 @@
 // One import: read, refuse what is broken, stage and record in the lake, load into Redis, switch, tell (data-path.md 6). Every step can be repeated.
 import { setImmediate } from 'node:timers/promises';
 import {
-  contentOfAppended,
+  contentOfIncrement,
   contentOfPatients,
   contentOfPatientsFile,
   contentOfThresholds,
@@ -58,7 +58,7 @@ export interface ImportResult {
 }
 
 interface Read extends ImportContent {
-  /** Mode append: where the next import goes on. Recorded with the version, so an import that changes nothing is repeated. */
+  /** Modes append and lastmodified: where the next import goes on. Recorded with the version, so an import that changes nothing is repeated. */
   readonly position: string | null;
 }
 
@@ -180,10 +180,18 @@ async function read(
       table === 'patients' ? contentOfPatientsFile(file.bytes) : contentOfThresholdsFile(file.bytes, thresholdOptions);
     return { ...content, position: null };
   }
-  const appended = await source.appended(table, before?.position ?? null);
-  if (appended) {
-    const known = appended.anew ? [] : await parts.lake.read(table);
-    return { ...contentOfAppended(table, known, appended, thresholdOptions), position: appended.position };
+  let entries: Promise<readonly Entry[]> | undefined;
+  const known = () => {
+    entries ??= parts.lake.read(table);
+    return entries;
+  };
+  const increment = await source.increment(table, {
+    position: before?.position ?? null,
+    known: async () => new Set((await known()).map((entry) => entry.key)),
+  });
+  if (increment) {
+    const content = contentOfIncrement(table, increment.anew ? [] : await known(), increment, thresholdOptions);
+    return { ...content, position: increment.position };
   }
   if (table === 'patients') return { ...contentOfPatients(await source.patients()), position: null };
   const limits = await source.thresholds();

@@ -6,15 +6,17 @@ import type { LookParts } from './looks.js';
 
 export function tableSourceOf({ config, connections, clock, log }: LookParts): TableSource {
   const { patients, thresholds } = config.imports;
-  const columnOf = ({ mode, checkColumn }: typeof patients) => (mode === 'append' ? checkColumn : null);
+  const modeOf = ({ mode, checkColumn }: typeof patients) =>
+    mode === 'full' || checkColumn === null ? null : { mode, checkColumn };
   return createTableSource(connections.rds(), {
     patients: config.patients,
     thresholds: config.thresholds,
-    append: {
+    increments: {
       clock,
       log,
       newNonce: newToken,
-      checkColumns: { patients: columnOf(patients), thresholds: columnOf(thresholds) },
+      timezone: config.settings.RDS_TIMEZONE,
+      of: { patients: modeOf(patients), thresholds: modeOf(thresholds) },
     },
   });
 }

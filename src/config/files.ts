@@ -54,17 +54,33 @@ const attribute = z.strictObject({
   decimals: z.number().int().min(0).max(6).optional(),
 });
 
-/** The check column of mode append: ascending, unique, an integer. */
-const importRow = z
-  .strictObject({
-    mode: z.enum(['full', 'append']).default('full'),
-    checkColumn: name.nullable().default(null),
-    cron: parsed(cron).optional(),
-  })
-  .refine((row) => row.mode !== 'append' || row.checkColumn !== null, {
-    path: ['checkColumn'],
-    message: 'mode append needs the column that grows: an ascending unique integer',
-  });
+const CHECK_COLUMNS = {
+  append: 'mode append needs the column that grows: an ascending unique integer',
+  lastmodified: 'mode lastmodified needs the column that every change sets: a DATETIME or TIMESTAMP',
+} as const;
+
+type Mode = 'full' | keyof typeof CHECK_COLUMNS;
+
+const importRow = {
+  checkColumn: name.nullable().default(null),
+  cron: parsed(cron).optional(),
+};
+
+function needsCheckColumn(
+  { mode, checkColumn }: { readonly mode: Mode; readonly checkColumn: string | null },
+  context: z.RefinementCtx,
+): void {
+  if (mode !== 'full' && checkColumn === null)
+    context.addIssue({ code: 'custom', path: ['checkColumn'], message: CHECK_COLUMNS[mode] });
+}
+
+const importPatients = z
+  .strictObject({ mode: z.enum(['full', 'append', 'lastmodified']).default('full'), ...importRow })
+  .superRefine(needsCheckColumn);
+/** Limits have no id, so that a changed one could not be told from a new one. */
+const importThresholds = z
+  .strictObject({ mode: z.enum(['full', 'append']).default('full'), ...importRow })
+  .superRefine(needsCheckColumn);
 
 const ConfigFile = z.strictObject({
   source: z
@@ -78,7 +94,9 @@ const ConfigFile = z.strictObject({
     .array(z.union([z.string(), attribute]))
     .min(1)
     .default(['heartBeat', 'bp']),
-  imports: z.strictObject({ patients: importRow.prefault({}), thresholds: importRow.prefault({}) }).prefault({}),
+  imports: z
+    .strictObject({ patients: importPatients.prefault({}), thresholds: importThresholds.prefault({}) })
+    .prefault({}),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 

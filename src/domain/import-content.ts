@@ -1,7 +1,7 @@
 // What an import has read, from RDS or from a file, ready to become a version, or the reasons why it must not.
 import { CsvError, type CsvRecord, parseCsv } from './csv.js';
 import type { ImportTable } from './import-settings.js';
-import type { Appended, PatientSnapshot, ThresholdSnapshot } from './import-source.js';
+import type { Increment, PatientSnapshot, ThresholdSnapshot } from './import-source.js';
 import { thresholdOfRow } from './import-threshold-row.js';
 import { type Entry, entriesOfThresholds, entryOfPatient, thresholdOfEntry } from './import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, type PatientsMapping, type ThresholdsMapping } from './mapping.js';
@@ -49,20 +49,22 @@ export function contentOfThresholds(snapshot: ThresholdSnapshot, options: Thresh
   };
 }
 
-/** What is known already, with what was added to it. */
-export function contentOfAppended(
+/** What is known already, with what was added or changed, without what is gone. */
+export function contentOfIncrement(
   table: ImportTable,
   known: readonly Entry[],
-  appended: Appended,
+  increment: Increment,
   options: ThresholdCheckOptions,
 ): ImportContent {
   if (table === 'thresholds') {
-    const { rows, problems } = appended.limits;
+    const { rows, problems } = increment.limits;
     return contentOfThresholds({ rows: [...known.map(thresholdOfEntry), ...rows], problems }, options);
   }
   const entries = new Map(known.map((entry) => [entry.key, entry]));
-  for (const patient of appended.patients) entries.set(patient.id, entryOfPatient(patient));
-  return { entries: sorted([...entries.values()]), problems: [], warnings: [] };
+  for (const patient of increment.patients) entries.set(patient.id, entryOfPatient(patient));
+  const { ids } = increment;
+  const left = [...entries.values()].filter((entry) => ids === null || ids.has(entry.key));
+  return { entries: sorted(left), problems: [], warnings: [] };
 }
 
 /** Strict: a file is made for this purpose, so what RDS is forgiven (repeated ids, ages that are none) is a mistake in it. */

@@ -10,7 +10,7 @@ export interface ImportedVersion extends VersionInfo {
   readonly importedAt: Micros;
   /** `rds:<table>` or `file:<name>`. */
   readonly source: string;
-  /** Where an import in append mode goes on; null in full mode. */
+  /** Where an import in mode append or lastmodified goes on; null in full mode. */
   readonly position: string | null;
 }
 

@@ -6,11 +6,14 @@ export type ImportTable = (typeof IMPORT_TABLES)[number];
 /**
  * `full` reads the whole table each time and finds changes and deletions by row hash: right for any table.
  * `append` reads only rows above the last value of `checkColumn`, an ascending unique integer (Sqoop's --check-column):
- * for tables that are only ever added to. Changes and deletions in place are not seen; of several rows of one patient the
- * one with the greatest value counts.
+ * for tables that are only ever added to. Changes in place are not seen; of several rows of one patient the one with the
+ * greatest value counts.
+ * `lastmodified` reads the rows whose `checkColumn`, a time that every change sets, is new enough, and those whose id is new:
+ * for large tables with a unique id. Not for limits, whose rows have no id.
+ * Deleted patients are found in every mode, since their ids are missing from the table.
  */
 export interface ImportMode {
-  readonly mode: 'full' | 'append';
+  readonly mode: 'full' | 'append' | 'lastmodified';
   readonly checkColumn: string | null;
 }
 

@@ -19,14 +19,23 @@ export interface ThresholdSnapshot {
   readonly problems: readonly string[];
 }
 
-/** What was added to a table since a position; of one patient the newest row. */
-export interface Appended {
+/** What has become of a table since a position; of one patient the row that counts. */
+export interface Increment {
   /** The whole table: what was known before does not count any more. */
   readonly anew: boolean;
   readonly patients: readonly Patient[];
   readonly limits: ThresholdSnapshot;
+  /** Every patient of the table, so that the deleted ones are known; null: not known (limits have no ids). */
+  readonly ids: ReadonlySet<string> | null;
   /** For the next time, to be recorded together with the rows. */
   readonly position: string;
+}
+
+/** Where an import goes on. */
+export interface IncrementFrom {
+  readonly position: string | null;
+  /** The ids that the version in force has. */
+  known(): Promise<ReadonlySet<string>>;
 }
 
 export interface TableSource {
@@ -37,7 +46,7 @@ export interface TableSource {
   /** Undefined where a deployment has no table of limits: they come from a file. */
   thresholds(): Promise<ThresholdSnapshot | undefined>;
   /** Undefined for a table in mode full. Repeatable from the same position. */
-  appended(table: ImportTable, position: string | null): Promise<Appended | undefined>;
+  increment(table: ImportTable, from: IncrementFrom): Promise<Increment | undefined>;
   /** Single patients; ids that are nowhere are left out. */
   patientsById(ids: readonly string[]): Promise<readonly Patient[]>;
 }

@@ -1,10 +1,11 @@
 // From the wall clock of a database (DATETIME in RDS_TIMEZONE) to UTC.
-import { formatMicros, parseMicros } from './time.js';
+import { formatMicros, type Micros, parseMicros } from './time.js';
 
 const WALL = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?$/;
 const MINUTE_CHARS = 'YYYY-MM-DD hh:mm'.length;
 const SECOND_CHARS = 'YYYY-MM-DD hh:mm:ss'.length;
 const MICROS_PER_MS = 1_000;
+const MICROS_PER_S = 1_000_000;
 
 /** Reads `YYYY-MM-DD hh:mm:ss[.ffffff]`; ISO 8601 UTC with six decimals, or undefined where it is no instant (0000-00-00). */
 export type WallReader = (wall: string) => string | undefined;
@@ -44,8 +45,28 @@ function exists(minute: string, wallUs: number | undefined): boolean {
   return wallUs !== undefined && formatMicros(wallUs).slice(0, 10) === minute.slice(0, 10);
 }
 
+/** What a zone's wall clock shows at an instant, `YYYY-MM-DD hh:mm:ss.ffffff`. */
+export function wallOf(timezone: string, utcUs: Micros): string {
+  const wallUs = utcUs + (timezone === 'UTC' ? 0 : (clockAhead(timezone)(utcUs) ?? 0));
+  return formatMicros(wallUs).replace('T', ' ').slice(0, -1);
+}
+
 /** Microseconds that the zone's wall clock is ahead of UTC when it shows `wallUs`. */
 function zoneOffset(timezone: string): (wallUs: number) => number | undefined {
+  const ahead = clockAhead(timezone);
+  return (wallUs) => {
+    // Offsets a day earlier and later bracket a change; the larger one gives the earlier instant.
+    const before = ahead(wallUs - DAY_US);
+    const after = ahead(wallUs + DAY_US);
+    if (before === undefined || after === undefined) return undefined;
+    for (const offset of before >= after ? [before, after] : [after, before])
+      if (ahead(wallUs - offset) === offset) return offset;
+    return before;
+  };
+}
+
+/** Microseconds that the zone's wall clock is ahead of UTC at an instant of UTC. */
+function clockAhead(timezone: string): (utcUs: number) => number | undefined {
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone: timezone,
     calendar: 'iso8601',
@@ -58,22 +79,13 @@ function zoneOffset(timezone: string): (wallUs: number) => number | undefined {
     minute: '2-digit',
     second: '2-digit',
   });
-  /** How far ahead the wall clock is at an instant of UTC. */
-  const ahead = (utcUs: number): number | undefined => {
+  return (utcUs) => {
     const parts: Record<string, string> = {};
-    for (const { type, value } of format.formatToParts(utcUs / MICROS_PER_MS)) parts[type] = value;
+    for (const { type, value } of format.formatToParts(Math.floor(utcUs / MICROS_PER_MS))) parts[type] = value;
     const { year = '', month, day, hour, minute, second } = parts;
     const wall = parseMicros(`${year.padStart(4, '0')}-${month}-${day} ${hour}:${minute}:${second}`);
-    return wall === undefined ? undefined : wall - utcUs;
-  };
-  return (wallUs) => {
-    // Offsets a day earlier and later bracket a change; the larger one gives the earlier instant.
-    const before = ahead(wallUs - DAY_US);
-    const after = ahead(wallUs + DAY_US);
-    if (before === undefined || after === undefined) return undefined;
-    for (const offset of before >= after ? [before, after] : [after, before])
-      if (ahead(wallUs - offset) === offset) return offset;
-    return before;
+    // The wall clock of the parts has whole seconds.
+    return wall === undefined ? undefined : wall - Math.floor(utcUs / MICROS_PER_S) * MICROS_PER_S;
   };
 }
 

@@ -1,10 +1,9 @@
 // Mode append: rows above the last value of an ascending column, with the poller's gap ledger for those that commit late (data-path.md 6).
 import { applyRead, foldAge, foldTransactions, type Ledger, missingIn, startLedger } from '../domain/gap-ledger.js';
 import type { Clock, Logger } from '../domain/ports.js';
-import { decodePosition, encodePosition, type Position, type ServerIdentity } from '../domain/position.js';
-import { parseMicros } from '../domain/time.js';
+import { decodePosition, encodePosition, type Position } from '../domain/position.js';
 import { LIST_EVERY_MS, listTransactions } from './evidence.js';
-import { serverOf } from './identity.js';
+import { sameServer, serverOf } from './identity.js';
 import type { MysqlRow, MysqlSession } from './pool.js';
 import { quoted, SourceRefused } from './refusal.js';
 
@@ -18,8 +17,6 @@ const EVIDENCE_FOR_MS = 5_000;
 const AGE_GRACE_MS = 7 * 86_400_000;
 /** Gaps of one statement. */
 const RANGES_AT_ONCE = 200;
-/** The server's start time is now minus its uptime, both in whole seconds. */
-const STARTED_WITHIN_US = 5_000_000;
 const INTEGER = /^-?\d+$/;
 
 export interface AppendTable {
@@ -60,7 +57,8 @@ export async function readAppended(
   // The wall clock, which the next import shares, but without its jumps.
   const now = () => startMs + clock.monotonicMs() - startMonotonicMs;
   const { identity: server } = await serverOf(session);
-  const before = position === null ? undefined : decodePosition(position, startMs);
+  const source = `${at.table}.${at.check}`;
+  const before = ownPosition(position, source, startMs);
   const top = await highest(session, at);
   const anew = !before || !sameServer(before.server, server) || (top ?? 0n) < before.ledger.high;
 
@@ -100,13 +98,14 @@ export async function readAppended(
     evidence: 'trx',
   };
   const ordered = [...rows].sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1)).map(([, row]) => row);
-  return { anew, rows: ordered, position: encodePosition(at.table, next, now()) };
+  return { anew, rows: ordered, position: encodePosition(source, next, now()) };
 }
 
-/** A restarted server may have lost the last commits: the table is small enough to be read again. */
-function sameServer(before: ServerIdentity, now: ServerIdentity): boolean {
-  const apartUs = Math.abs((parseMicros(before.startedAt) ?? 0) - (parseMicros(now.startedAt) ?? 0));
-  return before.uuid === now.uuid && apartUs <= STARTED_WITHIN_US;
+/** Undefined where the position is another mode's or another column's: then the table is read anew. */
+function ownPosition(text: string | null, source: string, nowMs: number): Position | undefined {
+  if (text === null) return undefined;
+  const stored = JSON.parse(text) as { readonly source?: string; readonly mode?: string };
+  return stored.mode === undefined && stored.source === source ? decodePosition(text, nowMs) : undefined;
 }
 
 /** Undefined: there will be none, gaps stay open until they are a week old. */

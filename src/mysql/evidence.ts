@@ -1,7 +1,8 @@
 // Who can still commit a skipped id: the server's list of transactions with proof that it is new, or a probe of locks.
 import type { IdRange, Probe } from '../domain/gap-ledger.js';
+import { parseMicros } from '../domain/time.js';
 import type { Flavour } from './identity.js';
-import { MysqlError, type MysqlSession } from './pool.js';
+import { MysqlError, type MysqlRow, type MysqlSession } from './pool.js';
 import { quoted, quotedTable, SourceRefused } from './refusal.js';
 
 /** The server keeps its list until nobody has looked for 100 ms: asked sooner it is certainly old. */
@@ -24,8 +25,9 @@ export function listAgainMs(stale: number): number {
   return stale === 0 ? LIST_EVERY_MS : LIST_EVERY_MS * (2 + (stale % STEPS_BACK));
 }
 
+/** `oldestMs`: how long the oldest transaction of anybody else has been open, also one that has written nothing yet; rounded up to seconds. */
 export type ListResult =
-  | { readonly result: 'fresh'; readonly transactions: readonly string[] }
+  | { readonly result: 'fresh'; readonly transactions: readonly string[]; readonly oldestMs: number }
   /** Not this query's list: somebody else looked less than 100 ms ago. */
   | { readonly result: 'stale' }
   /** The list may have been cut. */
@@ -41,13 +43,14 @@ export async function listTransactions(session: MysqlSession, nonce: string): Pr
   try {
     const rows = await session.query(
       `SELECT ? AS nonce, trx_id AS id, trx_mysql_thread_id = CONNECTION_ID() AS own,
-       IF(trx_mysql_thread_id = CONNECTION_ID(), trx_query, NULL) AS query FROM information_schema.innodb_trx`,
+       IF(trx_mysql_thread_id = CONNECTION_ID(), trx_query, NULL) AS query,
+       trx_started AS started FROM information_schema.innodb_trx`,
       [nonce],
     );
     if (!rows.some((row) => Number(row.own) === 1 && String(row.query).includes(nonce))) return { result: 'stale' };
     if (rows.length > LISTED_AT_MOST) return { result: 'too-long' };
     const ids = rows.map((row) => BigInt(String(row.id))).filter((id) => id > 0n && id < FIRST_UNREAL_ID);
-    return { result: 'fresh', transactions: ids.map(String) };
+    return { result: 'fresh', transactions: ids.map(String), oldestMs: oldestMs(rows) };
   } catch (error) {
     if (error instanceof MysqlError && error.errno === ER_PRIVILEGE) {
       throw new SourceRefused(
@@ -60,6 +63,13 @@ export async function listTransactions(session: MysqlSession, nonce: string): Pr
     // Where the connection is gone, so is the transaction, and the error that says so is on its way.
     await session.query('COMMIT').catch(ignoreBroken);
   }
+}
+
+/** Against our own start, which is now: the server writes both in its own zone, whatever that is, and cut to seconds. */
+function oldestMs(rows: readonly MysqlRow[]): number {
+  const startedMs = (row: MysqlRow | undefined) => (parseMicros(String(row?.started)) ?? 0) / 1_000;
+  const nowMs = startedMs(rows.find((row) => Number(row.own) === 1));
+  return Math.max(0, ...rows.map((row) => nowMs - startedMs(row))) + 1_000;
 }
 
 /** Asks each range whether somebody holds a row in it. Ranges beyond the first 200 are not asked (undefined). Throws SourceRefused where locks can't be asked for. */

@@ -1,7 +1,7 @@
 // Which server this is, and whether its table can be read without losing rows.
 import type { VitalsMapping } from '../domain/mapping.js';
 import type { ServerIdentity } from '../domain/position.js';
-import { formatMicros } from '../domain/time.js';
+import { formatMicros, parseMicros } from '../domain/time.js';
 import { MysqlError, type MysqlSession } from './pool.js';
 import { quoted, quotedTable, SourceRefused } from './refusal.js';
 
@@ -36,6 +36,15 @@ export async function serverOf(session: MysqlSession): Promise<{ identity: Serve
     },
     flavour,
   };
+}
+
+/** The server's start time is now minus its uptime, both in whole seconds. */
+const STARTED_WITHIN_US = 5_000_000;
+
+/** For tables that are small enough to be read again: a restarted server may have lost the last commits. */
+export function sameServer(before: ServerIdentity, now: ServerIdentity): boolean {
+  const apartUs = Math.abs((parseMicros(before.startedAt) ?? 0) - (parseMicros(now.startedAt) ?? 0));
+  return before.uuid === now.uuid && apartUs <= STARTED_WITHIN_US;
 }
 
 async function variable(session: MysqlSession, name: string): Promise<string | undefined> {

@@ -18,8 +18,12 @@ beforeAll(async () => {
   const source = createTableSource(bench.pool, {
     patients: DEFAULT_PATIENTS,
     thresholds: DEFAULT_THRESHOLDS,
-    append: {
-      checkColumns: { patients: 'seq', thresholds: 'seq' },
+    increments: {
+      of: {
+        patients: { mode: 'append', checkColumn: 'seq' },
+        thresholds: { mode: 'append', checkColumn: 'seq' },
+      },
+      timezone: 'UTC',
       clock: systemClock,
       newNonce: () => uniqueName('nonce'),
       log: bench.log,
@@ -65,13 +69,13 @@ it('brings late commits, the newest row of each patient, and forgets what was ro
     expect(await ages()).toEqual({ a: 1, b: 3 });
     expect(await openGaps()).toBe(1);
 
-    // A row that is older than what is known changes nothing; deletions are not seen in this mode.
+    // A row that is older than what is known changes nothing; who is in the table no more is deleted.
     await late.commit();
     await older.commit();
     await never.rollback();
     await bench.sql("DELETE FROM patients_information WHERE patientid = 'a'");
-    expect(await imported()).toMatchObject({ outcome: 'changed', added: 1, changed: 0, deleted: 0 });
-    expect(await ages()).toEqual({ a: 1, b: 3, late: 7 });
+    expect(await imported()).toMatchObject({ outcome: 'changed', added: 1, changed: 0, deleted: 1 });
+    expect(await ages()).toEqual({ b: 3, late: 7 });
     expect(await imported()).toMatchObject({ outcome: 'unchanged' });
     // Transactions of others on this server may hold the proof up: the gap then waits for a later import.
     for (let n = 0; (await openGaps()) > 0; n++) {
@@ -102,8 +106,9 @@ it('refuses a check column that is no integer, in words', async () => {
   const source = createTableSource(bench.pool, {
     patients: DEFAULT_PATIENTS,
     thresholds: DEFAULT_THRESHOLDS,
-    append: {
-      checkColumns: { patients: 'patientid', thresholds: null },
+    increments: {
+      of: { patients: { mode: 'append', checkColumn: 'patientid' }, thresholds: null },
+      timezone: 'UTC',
       clock: systemClock,
       newNonce: () => uniqueName('nonce'),
       log: bench.log,

@@ -154,6 +154,11 @@ extra: 1
     expect(second).toContain('attributes[1]: etco2 is no known vital sign and lacks loinc, plausible, decimals');
     expect(second).toContain('attributes[4]: the name bp stands there twice');
     expect(problemsOf(env, { '/w.yaml': 'a: [1', '/p.yaml': '' }).join()).toContain('/w.yaml: is no YAML (line 1');
+    const modes = 'imports: {patients: {mode: lastmodified}, thresholds: {mode: lastmodified, checkColumn: touched}}';
+    const third = problemsOf(env, { '/w.yaml': modes, '/p.yaml': '' }).join('\n');
+    expect(third).toContain('imports.patients.checkColumn: mode lastmodified needs the column that every change sets');
+    // Limits have no id.
+    expect(third).toContain('imports.thresholds.mode:');
   });
 });
 

@@ -1,6 +1,6 @@
 // Wall clocks of a database to UTC: offsets and changes taken from the zones' published rules, not from the code.
 import { expect, it } from 'vitest';
-import { createWallReader } from '../../../src/domain/zone.js';
+import { createWallReader, wallOf } from '../../../src/domain/zone.js';
 
 it('reads UTC as it is, with six decimals', () => {
   const read = createWallReader('UTC');
@@ -37,4 +37,12 @@ it('follows summer time: the hour that is skipped and the hour that comes twice'
   for (const [wall, utc] of cases) expect(berlin(wall), wall).toBe(utc);
   expect(createWallReader('Asia/Kathmandu')('2026-06-01 00:00:00')).toBe('2026-05-31T18:15:00.000000Z');
   expect(createWallReader('America/New_York')('2026-07-04 20:00:00.25')).toBe('2026-07-05T00:00:00.250000Z');
+});
+
+it('shows what the clock on the wall shows', () => {
+  const us = Date.UTC(2026, 9, 25, 0, 59, 59, 250) * 1_000 + 7;
+  expect(wallOf('UTC', us)).toBe('2026-10-25 00:59:59.250007');
+  expect(wallOf('Europe/Berlin', us)).toBe('2026-10-25 02:59:59.250007');
+  expect(wallOf('Europe/Berlin', us + 1_000_000)).toBe('2026-10-25 02:00:00.250007');
+  expect(wallOf('Asia/Kathmandu', us)).toBe('2026-10-25 06:44:59.250007');
 });
