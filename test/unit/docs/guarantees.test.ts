@@ -1,0 +1,86 @@
+// Every claim of ops/docs/guarantees.md names its test, and the test is there; every state in which a worker stops has its runbook section.
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const GUARANTEES = 'ops/docs/guarantees.md';
+const RUNBOOK = 'ops/docs/runbook.md';
+const CELLS = 4;
+const PARTS = ['**Means.**', '**Look at.**', '**Do.**', '**Over when.**'];
+
+/** What is wrong with the table of claims. */
+function wrongClaims(markdown: string): string[] {
+  const [, section = ''] = markdown.split(/^## Claims$/m);
+  const rows = (section.split(/^## /m)[0] ?? '').split('\n').filter((line) => line.startsWith('| '));
+  return rows.slice(2).flatMap((row) => {
+    const cells = row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    const claim = (cells[0] ?? '').slice(0, 40);
+    if (cells.length !== CELLS || cells.includes('')) return [`${claim}: not ${CELLS} filled cells`];
+    const tests = [...(cells[3] ?? '').matchAll(/`(test\/[^`]+)`(?: › ([^;]+))?/g)];
+    if (tests.length === 0) return [`${claim}: names no test`];
+    return tests.flatMap(([, file = '', name]) => {
+      if (!existsSync(file)) return [`${claim}: ${file} does not exist`];
+      if (name && !readFileSync(file, 'utf8').includes(name.trim()))
+        return [`${claim}: ${file} has no test "${name.trim()}"`];
+      return [];
+    });
+  });
+}
+
+/** What is wrong with the sections of the runbook. */
+function wrongSections(markdown: string): string[] {
+  return markdown
+    .split(/^## /m)
+    .slice(1)
+    .flatMap((section) =>
+      PARTS.filter((part) => !section.includes(part)).map((part) => `${section.split('\n')[0]}: no ${part}`),
+    );
+}
+
+test('each claim has its conditions and an existing test', () => {
+  const markdown = readFileSync(GUARANTEES, 'utf8');
+  expect(wrongClaims(markdown)).toEqual([]);
+});
+
+test('a claim without a test, with a missing file or a wrong name is found', () => {
+  const head = '## Claims\n\n| claim | holds | breaks | test |\n| --- | --- | --- | --- |\n';
+  expect(wrongClaims(`${head}| a | b | c | none |\n`)).toEqual(['a: names no test']);
+  expect(wrongClaims(`${head}| a | b | c | \`test/nowhere.test.ts\` |\n`)).toEqual([
+    'a: test/nowhere.test.ts does not exist',
+  ]);
+  const missing = `no such ${'name'}`;
+  expect(wrongClaims(`${head}| a | b | c | \`test/unit/docs/guarantees.test.ts\` › ${missing} |\n`)).toEqual([
+    `a: test/unit/docs/guarantees.test.ts has no test "${missing}"`,
+  ]);
+  expect(wrongClaims(`${head}| a | b |  | \`test/unit/docs/guarantees.test.ts\` |\n`)).toEqual([
+    'a: not 4 filled cells',
+  ]);
+});
+
+test('each section of the runbook has its four parts', () => {
+  expect(wrongSections(readFileSync(RUNBOOK, 'utf8'))).toEqual([]);
+  expect(wrongSections('## `x`\n\n**Means.** **Look at.** **Do.**\n')).toEqual(['`x`: no **Over when.**']);
+});
+
+/** Closed codes and classes of the states in which a worker waits for a person. */
+function stops(): string[] {
+  const codes = readFileSync('src/mysql/refusal.ts', 'utf8').match(/\| '[a-z-]+'/g) ?? [];
+  return [
+    ...codes.map((code) => code.slice(3, -1)),
+    'PositionUnreadableError',
+    'PositionLostError',
+    'KafkaGrantError',
+    'LakeChainError',
+    'LakeFileMissingError',
+    'WatchStateError',
+    'TopicMissingError',
+  ];
+}
+
+test('the runbook names every state in which a worker stops on purpose', () => {
+  const runbook = readFileSync(RUNBOOK, 'utf8');
+  expect(stops().length).toBeGreaterThan(15);
+  expect(stops().filter((stop) => !runbook.includes(`\`${stop}\``))).toEqual([]);
+});
