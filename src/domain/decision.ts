@@ -23,7 +23,7 @@ export function decide(event: EpisodeEvent, view: EpisodeView, rules: DecisionRu
     case 'worsened':
     case 'stale': {
       const { kind } = event;
-      if (ageMs(event, nowMs) > rules.alertMaxAgeMs) return nothing('historic');
+      if (event.mark !== undefined || ageMs(event, nowMs) > rules.alertMaxAgeMs) return nothing('historic');
       return { reason: 'routed', send: rules.destinations.map((to) => send(event, kind, to, [])), at };
     }
     case 'resolved': {

@@ -23,6 +23,8 @@ export interface EpisodeState {
   readonly maxEventTime: Micros;
   /** True while no reading came for stale-after. */
   readonly stale: boolean;
+  /** Every abnormal reading so far was backfilled or replayed: nobody has been told. Absent otherwise. */
+  readonly marked?: true;
 }
 
 export interface EpisodeKey {
@@ -57,8 +59,8 @@ export interface Transition {
 
 const US_PER_MS = 1_000;
 
-/** The first abnormal reading: sustain is 0, so it raises at once. */
-export function begin(episodeId: string, severity: Severity, at: Micros): Transition {
+/** The first abnormal reading: sustain is 0, so it raises at once. `marked`: it was backfilled or replayed. */
+export function begin(episodeId: string, severity: Severity, at: Micros, marked = false): Transition {
   const state: EpisodeState = {
     phase: 'active',
     episodeId,
@@ -70,24 +72,39 @@ export function begin(episodeId: string, severity: Severity, at: Micros): Transi
     recoveringSamples: 0,
     maxEventTime: at,
     stale: false,
+    ...(marked ? { marked } : {}),
   };
   return { state, emits: 'raised' };
 }
 
 /** The next sample of an open episode. `at` may lie before earlier samples: durations never run backwards. */
-export function advance(state: EpisodeState, sample: Sample, at: Micros, timing: ClearTiming): Transition {
+export function advance(
+  state: EpisodeState,
+  sample: Sample,
+  at: Micros,
+  timing: ClearTiming,
+  marked = false,
+): Transition {
   const now = Math.max(state.maxEventTime, at);
-  return sample === 'normal' ? recover(state, now, timing) : confirm(state, sample, now);
+  return sample === 'normal' ? recover(state, now, timing) : confirm(state, sample, now, marked);
 }
 
-function confirm(state: EpisodeState, severity: Severity, now: Micros): Transition {
-  const worse = isMoreSevere(severity, state.severity);
+/** The first live reading of an episode that only backfilled ones have raised worsens it: history has told nobody, and this is no history. */
+function confirm(
+  { marked: history, ...state }: EpisodeState,
+  severity: Severity,
+  now: Micros,
+  marked: boolean,
+): Transition {
+  const severer = isMoreSevere(severity, state.severity);
+  const worse = severer || (history === true && !marked);
   return {
     state: {
       ...state,
+      ...(history && marked ? { marked: history } : {}),
       phase: 'active',
       eventIndex: worse ? state.eventIndex + 1 : state.eventIndex,
-      severity: worse ? severity : state.severity,
+      severity: severer ? severity : state.severity,
       samples: state.samples + 1,
       recoveringSince: null,
       recoveringSamples: 0,

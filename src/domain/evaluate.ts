@@ -114,12 +114,14 @@ function abnormal(
 ): void {
   const { reading, time, context } = draft;
   const before = find(draft.open, attribute, direction);
+  const marked = reading.mark !== undefined;
   const next = before
-    ? advance(before, judgement.severity, time.eventUs, context.policy)
+    ? advance(before, judgement.severity, time.eventUs, context.policy, marked)
     : begin(
         episodeId(reading.patientId, attribute, direction, readingId(reading.source, reading.row)),
         judgement.severity,
         time.eventUs,
+        marked,
       );
   draft.changes.push({ patientId: reading.patientId, attribute, direction, state: next.state });
   if (next.emits === null || next.state === null) return;
@@ -198,6 +200,7 @@ function eventOf(draft: Draft, kind: EpisodeEventKind, about: About, message: st
     thresholdVersion: context.thresholdVersion,
     patientVersion: context.patientVersion,
     policyVersion: context.policy.version,
+    ...(reading.mark === undefined ? {} : { mark: reading.mark }),
   };
 }
 

@@ -60,6 +60,8 @@ export interface EpisodeEvent {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
+  /** Its reading was backfilled or replayed: history, whatever its age. */
+  readonly mark?: 'backfill' | 'replayed';
 }
 
 /** First use of a new version of thresholds or patients in a partition: the audit needs it. */

@@ -41,6 +41,7 @@ export function encodeEpisode(state: EpisodeState | null): string | null {
     recoveringSamples: state.recoveringSamples,
     maxEventTime: formatMicros(state.maxEventTime),
     stale: state.stale,
+    ...(state.marked ? { marked: true } : {}),
   });
 }
 
@@ -85,6 +86,7 @@ function decodeEpisode(value: Buffer | string): EpisodeState {
     recoveringSamples: count(m.recoveringSamples),
     maxEventTime: instant(m.maxEventTime),
     stale: m.stale === true,
+    ...(m.marked === true ? { marked: true as const } : {}),
   };
 }
 

@@ -50,6 +50,15 @@ describe('who is told', () => {
     ]);
   });
 
+  test('what was backfilled or replayed is history, whatever its age', () => {
+    for (const mark of ['backfill', 'replayed'] as const)
+      expect(play([of('raised', 0, { mark }), of('worsened', 1, { mark }), of('worsened', 2)])).toEqual([
+        ['raised', 'historic', ''],
+        ['worsened', 'historic', ''],
+        ['worsened', 'routed', 'worsened>arn:a,worsened>arn:b'],
+      ]);
+  });
+
   test('age counts from notBefore alone: a slow device clock makes no history', () => {
     const slow = of('raised', 0, { measuredAt: ago(600 * MINUTE), since: ago(600 * MINUTE), notBefore: ago(1_000) });
     expect(play([slow])[0]?.[1]).toBe('routed');

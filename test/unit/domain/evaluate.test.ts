@@ -133,6 +133,25 @@ describe('events', () => {
     expect(open).toBe(0);
   });
 
+  it('of backfilled readings say so; the first live one of such an episode worsens it, since nobody was told', () => {
+    const at = (n: number, heartBeat: number, mark?: Reading['mark']) =>
+      reading(n, 'p1', { heartBeat }, n, mark ? { mark } : {});
+    const { events } = play(
+      [at(1, 130, 'backfill'), at(2, 131, 'replayed'), at(3, 132), at(4, 133), at(5, 134, 'backfill'), at(6, 135)],
+      context,
+    );
+    expect(
+      events.map(({ readingId, kind, index, severity, mark }) => [readingId, kind, index, severity, mark]),
+    ).toEqual([
+      ['rds:1', 'raised', 0, 'high', 'backfill'],
+      ['rds:3', 'worsened', 1, 'high', undefined],
+    ]);
+    // And one that began live is not raised again by history.
+    expect(said(play([at(1, 130), at(2, 131, 'backfill'), at(3, 132)], context).events)).toEqual([
+      'rds:1 raised heartBeat high out-of-range',
+    ]);
+  });
+
   it('a low value is a normal one for a high episode: it opens its own first, and both clear on their own', () => {
     const values = [130, 60, 60, 130];
     const { events, open } = play(

@@ -37,18 +37,35 @@ it('has the form of contracts.md', () => {
 
 it('reads back every state under every key, also one that looks like next or token', () => {
   const us = fc.integer({ min: 0, max: 4_102_444_800_000_000 });
-  const state = fc.record({
-    phase: fc.constantFrom('active' as const, 'recovering' as const),
-    episodeId: fc.stringMatching(/^[a-z2-7]{26}$/),
-    eventIndex: fc.nat(),
-    severity: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
-    since: us,
-    samples: fc.nat(),
-    recoveringSince: fc.option(us),
-    recoveringSamples: fc.nat(),
-    maxEventTime: us,
-    stale: fc.boolean(),
-  });
+  const state = fc.record<EpisodeState>(
+    {
+      phase: fc.constantFrom('active' as const, 'recovering' as const),
+      episodeId: fc.stringMatching(/^[a-z2-7]{26}$/),
+      eventIndex: fc.nat(),
+      severity: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
+      since: us,
+      samples: fc.nat(),
+      recoveringSince: fc.option(us),
+      recoveringSamples: fc.nat(),
+      maxEventTime: us,
+      stale: fc.boolean(),
+      marked: fc.constant(true as const),
+    },
+    {
+      requiredKeys: [
+        'phase',
+        'episodeId',
+        'eventIndex',
+        'severity',
+        'since',
+        'samples',
+        'recoveringSince',
+        'recoveringSamples',
+        'maxEventTime',
+        'stale',
+      ],
+    },
+  );
   const text = fc.oneof(anyText(20), fc.constantFrom('next', 'token', 'seen', '"', '[]', '\u0000', ''));
   const key = fc.record({
     patientId: text,
