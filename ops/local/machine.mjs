@@ -94,6 +94,14 @@ export const REQUIREMENTS = [
     debian: 'docker-compose',
     forTests: true,
   },
+  {
+    // PM2 finds the processes that it reloads with it; without it a reload fails ("process already started").
+    key: 'ps',
+    names: ['ps'],
+    range: 'ps',
+    debian: 'procps',
+    forTests: true,
+  },
 ];
 
 /** May we install what is missing: Debian, and root? */

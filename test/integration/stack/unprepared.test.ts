@@ -31,7 +31,7 @@ function runUnprepared(script: string, args: readonly string[], docker?: string)
 
 test.each([
   ['demo.mjs', ['--for', '5s'], ['redis', 'java', 'mvn', 'mariadb']],
-  ['test.mjs', [], ['redis', 'java', 'mvn', 'mariadb', 'openssl', 'compose']],
+  ['test.mjs', [], ['redis', 'java', 'mvn', 'mariadb', 'openssl', 'compose', 'ps']],
 ] as const)('%s without what it needs', (script, args, lacks) => {
   const { status, stderr } = runUnprepared(script, args);
   expect(status, stderr).toBe(2);
