@@ -2,7 +2,7 @@
 import { type IdRange, missingIn, startLedger } from '../src/domain/gap-ledger.js';
 import type { Logger, PartitionReader } from '../src/domain/ports.js';
 import type { EvidenceKind, Position } from '../src/domain/position.js';
-import { parseMicros } from '../src/domain/time.js';
+import { sameServer } from '../src/mysql/identity.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { VitalsSession } from '../src/mysql/vitals-source.js';
 
@@ -10,8 +10,6 @@ import type { VitalsSession } from '../src/mysql/vitals-source.js';
 const TOKEN_KEY = 'token';
 /** How far below a first start the missing ids may belong to open transactions. */
 const FIRST_START_WINDOW = 10_000n;
-/** A server's start is computed from whole seconds of its clock: closer than this, two are one. */
-const START_TIME_BLUR_US = 5_000_000;
 /** The newest position is among the last records; only if it isn't, the whole partition is read. */
 const NEWEST_RECORDS = 200;
 
@@ -95,24 +93,16 @@ export async function firstPosition(
   };
 }
 
-/** The position for this session's server. A restart of the same server is gone on with, aloud. Throws SourceRefused for another one. */
-export function onThisServer(
-  position: Position,
-  session: VitalsSession,
-  evidence: EvidenceKind,
-  log: Logger,
-): Position {
-  const { uuid, startedAt } = position.server;
+/** Whether the server of the position has been restarted since. Throws SourceRefused for another one. */
+export function checkServerOf(position: Position, session: VitalsSession): boolean {
+  const { uuid } = position.server;
   if (uuid !== session.server.uuid) {
     throw new SourceRefused(
       'other-server',
       `this server is ${session.server.uuid}, the position belongs to ${uuid}: ids of one server say nothing about another's. Point RDS_URL back, or accept the new server with \`wardwatch source reset\``,
     );
   }
-  const apartUs = Math.abs((parseMicros(startedAt) ?? 0) - (parseMicros(session.server.startedAt) ?? 0));
-  if (apartUs > START_TIME_BLUR_US)
-    log.warn('poll.server-restarted', { before: startedAt, now: session.server.startedAt });
-  return { ...position, server: session.server, evidence };
+  return !sameServer(position.server, session.server);
 }
 
 /** Throws SourceRefused where the table ends below what was read: it was emptied, restored, or lost its last rows. */

@@ -9,13 +9,14 @@ import type {
   PartitionReader,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import { decodePosition, encodePosition, type Position, readAhead, readingSource } from '../src/domain/position.js';
+import { decodePosition, encodePosition, type Position, readAhead } from '../src/domain/position.js';
 import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
 import { listAgainMs } from '../src/mysql/evidence.js';
 import type { EvidenceLook, VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import { createPollAlarms } from './poll-alarms.js';
-import { checkNotBack, firstPosition, onThisServer, readPosition, tokenRecord } from './poll-position.js';
+import { createOpenSource } from './poll-open.js';
+import { checkNotBack, readPosition, tokenRecord } from './poll-position.js';
 import { pollRecords, pollTopics } from './poll-records.js';
 import { reportLook } from './poll-report.js';
 
@@ -151,19 +152,21 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     await onStep('poll.after-commit');
   };
 
+  const openSource = createOpenSource({
+    ...parts,
+    topic: topics.readings,
+    openReader: () => kafka.partitionReader(),
+    steadyMs,
+  });
+
   const open = async (to: Owned): Promise<VitalsSession> => {
-    const opened = await parts.vitals.open(readingSource(source, to.position));
+    const opened = await openSource(to.position, to.partitions);
     try {
-      if (to.position === undefined) {
-        const first = { source, start: parts.start, evidence, nowMs: steadyMs(), log };
-        await commit(to, await firstPosition(opened, first), []);
-      } else {
-        to.position = onThisServer(to.position, opened, evidence, log);
-        checkNotBack(to.position.ledger.high, await opened.bounds());
-      }
-      return opened;
+      if (opened.first) await commit(to, opened.position, []);
+      else to.position = opened.position;
+      return opened.session;
     } catch (error) {
-      opened.close();
+      opened.session.close();
       throw error;
     }
   };

@@ -47,6 +47,12 @@ export const METRICS = [
     help: 'Values that could not be used, by attribute.',
     labels: ['attribute'],
   },
+  {
+    name: 'poll_restart_unchecked_rows',
+    type: 'gauge',
+    help: 'Rows that could not be compared after a restart of the source, because vital-info no longer has them: the audit looks at them.',
+    labels: [],
+  },
   { name: 'poll_active', type: 'gauge', help: '1 while this process is the active poller.', labels: [] },
   { name: 'archive_rows_total', type: 'counter', help: 'Rows published in the lake.', labels: ['topic'] },
   {

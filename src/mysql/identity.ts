@@ -18,13 +18,13 @@ const ER_DENIED = new Set([1044, 1142, 1143]);
 const ER_PRIVILEGE = 1227;
 const INTEGER_TYPES = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
 const MICROS_PER_S = 1_000_000;
+const START_TRIES = 5;
 
 /** The server behind this session. */
 export async function serverOf(session: MysqlSession): Promise<{ identity: ServerIdentity; flavour: Flavour }> {
-  const [about] = await session.query('SELECT VERSION() AS version, UNIX_TIMESTAMP() AS now');
+  const [about] = await session.query('SELECT VERSION() AS version');
   const flavour: Flavour = /mariadb/i.test(String(about?.version)) ? 'mariadb' : 'mysql';
-  const [status] = await session.query("SHOW GLOBAL STATUS LIKE 'Uptime'");
-  const startedS = Number(about?.now) - Number(status?.Value ?? status?.VALUE);
+  const startedS = await startOf(session);
   const uuid = flavour === 'mysql' ? await variable(session, 'server_uuid') : await variable(session, 'server_uid');
   return {
     // Before 10.11.? MariaDB has no server_uid: host, port and number stand in.
@@ -38,13 +38,23 @@ export async function serverOf(session: MysqlSession): Promise<{ identity: Serve
   };
 }
 
-/** The server's start time is now minus its uptime, both in whole seconds. */
-const STARTED_WITHIN_US = 5_000_000;
+/** Start times are whole seconds: no server is up and down again within one. */
+const STARTED_WITHIN_US = 1_000_000;
 
-/** For tables that are small enough to be read again: a restarted server may have lost the last commits. */
+/** Not restarted since: a restarted server may have lost the last commits, and be an older copy of itself. */
 export function sameServer(before: ServerIdentity, now: ServerIdentity): boolean {
   const apartUs = Math.abs((parseMicros(before.startedAt) ?? 0) - (parseMicros(now.startedAt) ?? 0));
   return before.uuid === now.uuid && apartUs <= STARTED_WITHIN_US;
+}
+
+/** Seconds since 1970. Clock and uptime are whole seconds of two statements: they count only where no second passed between them. */
+async function startOf(session: MysqlSession): Promise<number> {
+  const now = async () => Number((await session.query('SELECT UNIX_TIMESTAMP() AS now'))[0]?.now);
+  for (let tries = 1; ; tries += 1) {
+    const before = await now();
+    const [status] = await session.query("SHOW GLOBAL STATUS LIKE 'Uptime'");
+    if ((await now()) === before || tries === START_TRIES) return before - Number(status?.Value ?? status?.VALUE);
+  }
 }
 
 async function variable(session: MysqlSession, name: string): Promise<string | undefined> {

@@ -13,7 +13,8 @@ export type RefusalCode =
   | 'step'
   | 'start'
   | 'other-server'
-  | 'went-back';
+  | 'went-back'
+  | 'rows-differ';
 
 /** Reading on would lose or repeat rows, or can't be done. The message says what is wrong and what to do; no data, no account. */
 export class SourceRefused extends Error {

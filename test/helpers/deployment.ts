@@ -24,6 +24,8 @@ type SourceTables = NonNullable<Parameters<typeof sourceTablesSql>[0]>;
 
 export interface DeploymentOptions {
   readonly stack?: TestStack;
+  /** Another database server than the stack's, which may be down when the deployment is closed. */
+  readonly rdsUrl?: string;
   /** Text of wardwatch.yaml, and the tables that it names. */
   readonly config?: { readonly yaml: string; readonly tables?: SourceTables };
   readonly policy?: string;
@@ -75,7 +77,8 @@ export interface Deployment {
 
 /** Topics, tables and SNS topic are there; limits and patients are not loaded. */
 export async function createDeployment(what: string, options: DeploymentOptions = {}): Promise<Deployment> {
-  const stack = options.stack ?? testStack();
+  const shared = options.stack ?? testStack();
+  const stack = { ...shared, rdsUrl: options.rdsUrl ?? shared.rdsUrl };
   const name = uniqueName(what);
   const folder = mkdtempSync(join(tmpdir(), 'wardwatch-test-lake-'));
   const kafkaPrefix = `${name}.`;
@@ -181,7 +184,7 @@ export async function createDeployment(what: string, options: DeploymentOptions 
       // A test's private services end with it, and may be down by now.
       if (options.stack === undefined) {
         await removeTraces(stack, { kafkaPrefix, redisPrefix });
-        await root.query(`DROP DATABASE ${name}`);
+        if (options.rdsUrl === undefined) await root.query(`DROP DATABASE ${name}`);
       }
       await root.end();
       rmSync(folder, { recursive: true, force: true });

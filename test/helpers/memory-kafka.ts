@@ -8,12 +8,15 @@ export interface MemoryKafka extends PollKafka {
   records(topic: string): readonly OutRecord[];
   /** The next transaction throws, after or before its records count. */
   failNext(how: 'committed' | 'not-committed'): void;
+  /** The topic's retention: what lies below `offset` is deleted. */
+  deleteBefore(topic: string, offset: number): void;
   /** Producers that are open. */
   open(): number;
 }
 
 export function memoryKafka(partitions = 2): MemoryKafka {
   const log = new Map<string, OutRecord[]>();
+  const starts = new Map<string, number>();
   const epochs = new Map<string, number>();
   let failing: 'committed' | 'not-committed' | undefined;
   let openProducers = 0;
@@ -51,8 +54,8 @@ export function memoryKafka(partitions = 2): MemoryKafka {
     };
   };
   const reader: PartitionReader = {
-    offsets: async (topic) => ({ start: 0, stableEnd: of(topic).length }),
-    read: async (topic, _partition, { from = 0, untilToken }, onRecord) => {
+    offsets: async (topic) => ({ start: starts.get(topic) ?? 0, stableEnd: of(topic).length }),
+    read: async (topic, _partition, { from = starts.get(topic) ?? 0, untilToken }, onRecord) => {
       const records = of(topic);
       for (let offset = from; offset < records.length; offset += 1) {
         const { key, value } = records[offset] as OutRecord;
@@ -72,6 +75,7 @@ export function memoryKafka(partitions = 2): MemoryKafka {
     failNext: (how) => {
       failing = how;
     },
+    deleteBefore: (topic, offset) => void starts.set(topic, offset),
     open: () => openProducers,
   };
 }

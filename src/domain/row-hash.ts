@@ -1,0 +1,20 @@
+// What a row says, as a hash: the same for a row read again, whenever and by whomever, and another one once the row was changed.
+import { createHash } from 'node:crypto';
+
+/** Of a reading on vital-info, parsed. NULLs are left out: a column that was added since then says nothing about the row. */
+export function rowHash(reading: Readonly<Record<string, unknown>>): string {
+  const content = [
+    reading.patientId,
+    reading.timeSource === 'row' ? reading.recordedAt : null,
+    sorted(reading.values),
+    sorted(reading.bad),
+    sorted(reading.other),
+  ];
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64');
+}
+
+function sorted(fields: unknown): readonly (readonly [string, unknown])[] {
+  return Object.entries(fields ?? {})
+    .filter(([, value]) => value !== null)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
