@@ -4,6 +4,7 @@ import { systemClock } from '../telemetry/clock.js';
 import { createLogger } from '../telemetry/logger.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Base } from './connections.js';
+import { noStep } from './steps.js';
 
 export interface BaseOptions extends Omit<LoadOptions, 'env' | 'readFile'> {
   readonly envFile?: string | undefined;
@@ -22,5 +23,5 @@ export function createBase({ envFile, quiet: logQuietly, silent, ...needs }: Bas
     base: { pid: process.pid },
     ...(quiet ? { write: (line: string) => void process.stderr.write(line) } : {}),
   });
-  return { config, clock: systemClock, log, metrics: createMetrics({ process: !quiet }) };
+  return { config, clock: systemClock, log, metrics: createMetrics({ process: !quiet }), onStep: noStep };
 }

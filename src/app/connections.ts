@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { createQueueRegistry, type QueueRegistry } from '../../queues/registry.js';
 import type { Config } from '../config/load.js';
 import type { SettingName, Settings } from '../config/settings.js';
-import type { Clock, LakeStore, Logger } from '../domain/ports.js';
+import type { Clock, LakeStore, Logger, OnStep } from '../domain/ports.js';
 import { createKafka, type KafkaClient } from '../kafka/client.js';
 import { diskFileOps } from '../lake/file-ops.js';
 import { createFolderStore } from '../lake/folder-store.js';
@@ -19,6 +19,8 @@ export interface Base {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: MetricRegistry;
+  /** Called at each named step of every protocol: does nothing in production. */
+  readonly onStep: OnStep;
 }
 
 export interface Connections {

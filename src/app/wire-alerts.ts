@@ -5,9 +5,8 @@ import { createDispatchActor } from '../../jobs/dispatch.js';
 import { createPublisher } from '../sns/publisher.js';
 import { need, newToken } from './connections.js';
 import type { LookParts } from './looks.js';
-import { noStep } from './steps.js';
 
-export function wireDispatch({ config, connections, clock, log, metrics }: LookParts): Actor {
+export function wireDispatch({ config, connections, clock, log, metrics, onStep }: LookParts): Actor {
   const { settings } = config;
   return createDispatchActor({
     kafka: connections.kafka(),
@@ -19,11 +18,11 @@ export function wireDispatch({ config, connections, clock, log, metrics }: LookP
     clock,
     log: log.child({ role: 'dispatch' }),
     metrics,
-    onStep: noStep,
+    onStep,
   });
 }
 
-export function wireDeliver({ config, connections, clock, log, metrics }: LookParts): Actor {
+export function wireDeliver({ config, connections, clock, log, metrics, onStep }: LookParts): Actor {
   const { settings } = config;
   return createDeliverActor({
     kafka: connections.kafka(),
@@ -37,7 +36,7 @@ export function wireDeliver({ config, connections, clock, log, metrics }: LookPa
     clock,
     log: log.child({ role: 'deliver' }),
     metrics,
-    onStep: noStep,
+    onStep,
     newToken,
     random: Math.random,
   });

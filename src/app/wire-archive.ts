@@ -4,9 +4,8 @@ import { createArchiveActor } from '../../jobs/archive.js';
 import { encodeParquet } from '../lake/parquet-encoder.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
-import { noStep } from './steps.js';
 
-export function wireArchive({ config, connections, clock, log, metrics }: LookParts): Actor {
+export function wireArchive({ config, connections, clock, log, metrics, onStep }: LookParts): Actor {
   const { settings } = config;
   const kafka = connections.kafka();
   return createArchiveActor({
@@ -22,7 +21,7 @@ export function wireArchive({ config, connections, clock, log, metrics }: LookPa
     clock,
     log: log.child({ role: 'archive' }),
     metrics,
-    onStep: noStep,
+    onStep,
     newToken,
   });
 }

@@ -7,14 +7,13 @@ import { createReferenceLake } from '../lake/reference-tables.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
-import { noStep } from './steps.js';
 import { tableSourceOf } from './table-source.js';
 
 /** How an `off` in a cron setting reads. */
 const NEVER = 'off';
 
 export function importParts(parts: LookParts): ImportParts {
-  const { config, connections, deployment, clock, log, metrics } = parts;
+  const { config, connections, deployment, clock, log, metrics, onStep } = parts;
   return {
     source: tableSourceOf(parts),
     lake: createReferenceLake({ store: connections.lake(), source: deployment.source, newToken, log }),
@@ -24,7 +23,7 @@ export function importParts(parts: LookParts): ImportParts {
       configured: config.attributes.map(({ name }) => name),
     },
     newToken,
-    onStep: noStep,
+    onStep,
     clock,
     log,
     metrics,

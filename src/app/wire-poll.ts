@@ -8,7 +8,6 @@ import { createVitalsSource, type VitalsSource } from '../mysql/vitals-source.js
 import { newToken } from './connections.js';
 import { claimLake } from './deployment.js';
 import { type LookParts, sourceOptions } from './looks.js';
-import { noStep } from './steps.js';
 
 export function vitalsSourceOf({ config, connections, deployment, clock, log }: LookParts): VitalsSource {
   return createVitalsSource(
@@ -19,7 +18,7 @@ export function vitalsSourceOf({ config, connections, deployment, clock, log }: 
 }
 
 export function wirePoll(parts: LookParts): Actor {
-  const { config, connections, deployment, clock, metrics } = parts;
+  const { config, connections, deployment, clock, metrics, onStep } = parts;
   const { settings } = config;
   const log = parts.log.child({ role: 'poll' });
   return createPollActor({
@@ -41,7 +40,7 @@ export function wirePoll(parts: LookParts): Actor {
     clock,
     log,
     metrics,
-    onStep: noStep,
+    onStep,
     newToken,
   });
 }

@@ -7,11 +7,10 @@ import { createLookup } from '../redis/lookup.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
-import { noStep } from './steps.js';
 import { tableSourceOf } from './table-source.js';
 
 export function wireWatch(parts: LookParts): Actor {
-  const { config, connections, clock, log, metrics } = parts;
+  const { config, connections, clock, log, metrics, onStep } = parts;
   const { settings } = config;
   const lookup = createLookup({
     store: createLookupStore(connections.redis(), settings.REDIS_PREFIX),
@@ -36,7 +35,7 @@ export function wireWatch(parts: LookParts): Actor {
     clock,
     log: log.child({ role: 'watch' }),
     metrics,
-    onStep: noStep,
+    onStep,
     newToken,
   });
   return {
