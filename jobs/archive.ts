@@ -1,6 +1,5 @@
 // archive: keeps every record of the archived topics in the lake, exactly once by the lake's own log (data-path.md 3).
 
-import type { ActorHealth } from '../src/domain/actor-health.js';
 import type {
   Clock,
   LakeStore,
@@ -11,17 +10,19 @@ import type {
   OwnedConsumerOptions,
   Ownership,
   PartitionReader,
-  PartitionStatus,
   PartitionWork,
 } from '../src/domain/ports.js';
 import { archivedTopics } from '../src/lake/archived-topics.js';
 import { type ChainSteps, openChain } from '../src/lake/chain.js';
-import { LakeChainError, LakeFileMissingError } from '../src/lake/errors.js';
+import { LakeChainError, LakeFileDamagedError, LakeFileMissingError } from '../src/lake/errors.js';
 import { checkLastMessage } from '../src/lake/last-message.js';
 import type { ParquetEncoder } from '../src/lake/parquet-encoder.js';
+import type { ParquetVerifier } from '../src/lake/parquet-verify.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { createByteBudget } from './archive-budget.js';
+import { archiveHealth } from './archive-health.js';
 import { type ArchivePartition, createArchivePartition } from './archive-partition.js';
+import { createArchiveUpkeep } from './archive-upkeep.js';
 import { createLakeTrouble } from './lake-trouble.js';
 
 const FETCH_BYTES = 1 << 20;
@@ -31,6 +32,9 @@ const LOOK_MAX_MS = 1_000;
 
 /** Where files are written under hidden names first. */
 const TIDIED = ['_staging', '_log'];
+
+/** What no retry mends. */
+const REFUSALS = [LakeChainError, LakeFileMissingError, LakeFileDamagedError];
 
 const CHAIN_STEPS: ChainSteps = {
   staged: 'archive.staged',
@@ -54,6 +58,7 @@ export interface ArchiveParts {
   readonly prefix: string;
   readonly store: LakeStore;
   readonly encode: ParquetEncoder;
+  readonly verify: ParquetVerifier;
   /** Names of the vital signs that this deployment reads: a column each. */
   readonly attributes: readonly string[];
   /** ARCHIVE_FLUSH_MS, _ROWS and _BYTES; the bytes are one budget over all partitions of the process. */
@@ -75,6 +80,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
   const topics = new Map(archivedTopics(parts.attributes).map((topic) => [prefix + topic.topic, topic]));
   const budget = createByteBudget(parts.flushBytes, (used) => metrics.gauge('archive_buffered_bytes', used));
   const trouble = createLakeTrouble(parts);
+  const upkeep = createArchiveUpkeep(parts);
   const owned = new Set<ArchivePartition>();
   /** Partitions that no retry will mend: a person must look. */
   const refused = new Map<string, string>();
@@ -83,6 +89,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
   let crashed: string | undefined;
   let intake: Promise<void> = Promise.resolve();
   let timer: Promise<void> = Promise.resolve();
+  let keeping: Promise<void> = Promise.resolve();
 
   const own = async (ownership: Ownership): Promise<PartitionWork> => {
     const topic = topics.get(ownership.topic);
@@ -92,6 +99,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
     const chain = await openChain({
       store: parts.store,
       encode: parts.encode,
+      verify: parts.verify,
       topic: topic.topic,
       partition,
       clusterId: await parts.clusterId(),
@@ -124,10 +132,12 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
       budget,
     });
     owned.add(work);
+    upkeep.took(work);
     return {
       expected,
       handle: work.handle,
       release: async (why) => {
+        upkeep.lost(work);
         await work.release(why);
         owned.delete(work);
       },
@@ -143,7 +153,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
       return work;
     } catch (error) {
       trouble.failed(error);
-      if (error instanceof LakeChainError || error instanceof LakeFileMissingError) {
+      if (REFUSALS.some((refusal) => error instanceof refusal) && error instanceof Error) {
         if (refused.get(name) !== error.message) log.error('archive.refused', { reason: error.message }, error);
         refused.set(name, error.message);
       }
@@ -198,6 +208,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
     start: async () => {
       void consumer.crashed.then(crashedWith);
       timer = flushByAge();
+      keeping = upkeep.run(stopping.signal);
       intake = join();
     },
     stop: async () => {
@@ -205,13 +216,14 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
       await timer;
       // Before waiting for the intake: it may be waiting for Kafka.
       await consumer.stop();
-      await intake;
+      await Promise.all([intake, keeping]);
     },
     health: () =>
       archiveHealth({
         joined,
         crashed,
         refused: [...refused.values()],
+        damage: upkeep.damage(),
         trouble: trouble.code(),
         partitions: consumer.status(),
         waiting: [...owned].map((work) => ({
@@ -222,51 +234,5 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
         nowMs: clock.monotonicMs(),
         overdueAfterMs: parts.flushAfterMs + (parts.overdueAfterMs ?? STUCK_AFTER_MS),
       }),
-  };
-}
-
-export interface ArchiveHealthInput {
-  readonly joined: boolean;
-  /** Why the consumer group can't go on. */
-  readonly crashed: string | undefined;
-  readonly refused: readonly string[];
-  /** Of the last write that the disk or the store refused; undefined since one succeeded. */
-  readonly trouble: string | undefined;
-  readonly partitions: readonly PartitionStatus[];
-  readonly waiting: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly sinceMs: number | undefined;
-  }[];
-  /** Monotonic. */
-  readonly nowMs: number;
-  readonly overdueAfterMs: number;
-}
-
-/** Ready: every partition that the group gave us is owned. Live: no row waits for longer than a flush can take. */
-export function archiveHealth(input: ArchiveHealthInput): ActorHealth {
-  const { nowMs, overdueAfterMs } = input;
-  const overdue = input.waiting
-    .filter(({ sinceMs }) => sinceMs !== undefined && nowMs - sinceMs > overdueAfterMs)
-    .map(
-      ({ topic, partition }) =>
-        `archive: rows of ${topic}/${partition} have waited for more than ${overdueAfterMs / 1000} s: does the lake answer?`,
-    );
-  const lacks = input.refused.map((reason) => `archive: ${reason}`);
-  if (input.trouble !== undefined)
-    lacks.push(
-      `archive: the lake can't be written (${input.trouble}): rows wait in Kafka until it can, as long as its retention`,
-    );
-  if (!input.joined) lacks.push('archive: joining the consumer group; is Kafka reachable?');
-  const notOwned = input.partitions.filter(({ state }) => state !== 'ready');
-  if (notOwned.length > 0)
-    lacks.push(
-      `archive: not owned yet: ${notOwned.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')}; does the lake answer?`,
-    );
-  const crashed = input.crashed === undefined ? [] : [`archive: the consumer group has stopped: ${input.crashed}`];
-  return {
-    ready: lacks.length === 0 && crashed.length === 0,
-    live: overdue.length === 0 && crashed.length === 0,
-    reasons: [...lacks, ...crashed, ...overdue],
   };
 }

@@ -2,6 +2,7 @@
 import type { Actor } from '../../jobs/actor.js';
 import { createArchiveActor } from '../../jobs/archive.js';
 import { encodeParquet } from '../lake/parquet-encoder.js';
+import { verifyParquet } from '../lake/parquet-verify.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
 
@@ -14,6 +15,7 @@ export function wireArchive({ config, connections, clock, log, metrics, onStep }
     prefix: settings.KAFKA_PREFIX,
     store: connections.lake(),
     encode: encodeParquet,
+    verify: verifyParquet,
     attributes: config.attributes.map(({ name }) => name),
     flushAfterMs: settings.ARCHIVE_FLUSH_MS,
     flushRows: settings.ARCHIVE_FLUSH_ROWS,

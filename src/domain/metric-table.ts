@@ -71,6 +71,18 @@ export const METRICS = [
     buckets: LATENCY_BUCKETS,
   },
   {
+    name: 'archive_checkpoints_total',
+    type: 'counter',
+    help: 'Checkpoints that older commit records were folded into.',
+    labels: ['topic'],
+  },
+  {
+    name: 'archive_damaged',
+    type: 'gauge',
+    help: 'Files and records of the chains owned here that are missing, changed or strange; /ready names them.',
+    labels: [],
+  },
+  {
     name: 'consumer_lag_rows',
     type: 'gauge',
     help: 'Records behind the end of the partitions owned here.',

@@ -20,6 +20,7 @@ export const STEPS = {
     'archive.published-one',
     'archive.published',
   ],
+  fold: ['fold.before-checkpoint', 'fold.after-checkpoint', 'fold.deleted-one'],
   watch: ['watch.own', 'watch.state-read', 'watch.evaluated', 'watch.before-commit', 'watch.after-commit'],
   import: [
     'import.snapshot',

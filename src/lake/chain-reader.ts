@@ -4,6 +4,7 @@ import {
   type CommitRecord,
   checkpointPath,
   decodeRecord,
+  keyOf,
   type LakeFile,
   logFolder,
   parseNames,
@@ -21,40 +22,60 @@ export interface Tail {
 }
 
 /** Undefined where nothing was ever committed. Throws LakeChainError where the newest record doesn't follow the one before it. */
-export async function readTail(store: LakeStore, topic: string, partition: number): Promise<Tail | undefined> {
-  const { records, checkpoint } = await keysOf(store, topic, partition);
-  const newest = records.at(-1);
-  const before = records.at(-2);
-  if (newest === undefined) {
-    if (checkpoint === undefined) return undefined;
-    const path = checkpointPath(topic, partition, checkpoint);
-    return { record: await readRecord(store, path, undefined), path };
-  }
-  const path = recordPath(topic, partition, newest);
-  const record = await readRecord(store, path, newest);
-  if (before === undefined) {
-    if (checkpoint !== undefined && newest !== checkpoint) throw broken(path, checkpoint);
-    return { record, path };
-  }
-  const { next } = await readRecord(store, recordPath(topic, partition, before), before);
-  if (next !== newest) throw broken(path, next);
-  return { record, path };
+export function readTail(store: LakeStore, topic: string, partition: number): Promise<Tail | undefined> {
+  return settled(store, topic, partition, async ({ records, checkpoints }) => {
+    const links = [
+      ...checkpoints.slice(-1).map((next) => checkpointLink(topic, partition, next)),
+      ...records.slice(-2).map((start) => recordLink(topic, partition, start)),
+    ].slice(-2);
+    const read = await readLinks(store, topic, partition, links);
+    const [newest, before] = [read.at(-1), read.at(-2)];
+    if (!newest) return undefined;
+    if (before) follow(newest, before.record.next);
+    else if (newest.record.folded === undefined) follow(newest, newest.record.origin);
+    return { record: newest.record, path: newest.path };
+  });
 }
 
-/** All records of one chain in order, from the newest checkpoint on. Throws LakeChainError where one doesn't follow the one before it. */
-export async function readChain(store: LakeStore, topic: string, partition: number): Promise<readonly CommitRecord[]> {
-  const { records, checkpoint } = await keysOf(store, topic, partition);
-  const paths = records.map((start) => ({
-    path: recordPath(topic, partition, start),
-    start: start as number | undefined,
-  }));
-  if (checkpoint !== undefined) paths.unshift({ path: checkpointPath(topic, partition, checkpoint), start: undefined });
-  const chain = await inParallel(paths, ({ path, start }) => readRecord(store, path, start));
-  for (let i = 1; i < chain.length; i++) {
-    const expected = (chain[i - 1] as CommitRecord).next;
-    if ((chain[i] as CommitRecord).start !== expected) throw broken((paths[i] as { path: string }).path, expected);
-  }
-  return chain;
+/**
+ * All of one chain in order: its checkpoints, then the records that no checkpoint stands for yet. Throws LakeChainError, naming the
+ * record, where one is torn or missing, is another chain's, or doesn't follow the one before it.
+ */
+export function readChain(store: LakeStore, topic: string, partition: number): Promise<readonly CommitRecord[]> {
+  return settled(store, topic, partition, async ({ records, checkpoints }) => {
+    const folded = await readLinks(
+      store,
+      topic,
+      partition,
+      checkpoints.map((next) => checkpointLink(topic, partition, next)),
+    );
+    const rest = await readLinks(
+      store,
+      topic,
+      partition,
+      records.map((start) => recordLink(topic, partition, start)),
+    );
+    const chain = [...descent(folded), ...rest];
+    let expected = chain[0]?.record.origin ?? 0;
+    for (const link of chain) {
+      follow(link, expected);
+      expected = link.record.next;
+    }
+    return chain.map(({ record }) => record);
+  });
+}
+
+/** The records that no checkpoint stands for yet, oldest first; at most `limit` of them. Not checked against each other. */
+export function readUnfolded(
+  store: LakeStore,
+  topic: string,
+  partition: number,
+  limit: number,
+): Promise<readonly CommitRecord[]> {
+  return settled(store, topic, partition, async ({ records }) => {
+    const links = records.slice(0, limit).map((start) => recordLink(topic, partition, start));
+    return (await readLinks(store, topic, partition, links)).map(({ record }) => record);
+  });
 }
 
 /** The chains of a lake. */
@@ -87,9 +108,9 @@ export async function lakeFiles(store: LakeStore): Promise<readonly LakeFileNow[
     chains.map(async ({ topic, partition }) => {
       const records = await readChain(store, topic, partition);
       // Records are published before they get a successor, so only the newest can have staged files.
-      const settled = records.slice(0, -1).flatMap((record) => record.files);
+      const published = records.slice(0, -1).flatMap((record) => record.files);
       const newest = await Promise.all((records.at(-1)?.files ?? []).map((file) => locate(store, file)));
-      return [...settled.map((file) => ({ file, at: file.path })), ...newest];
+      return [...published.map((file) => ({ file, at: file.path })), ...newest];
     }),
   );
   return files.flat().map(({ file, at }) => ({ ...file, at, table: file.path.slice(0, file.path.indexOf('/')) }));
@@ -107,35 +128,122 @@ async function exists(store: LakeStore, path: string): Promise<boolean> {
 }
 
 interface Keys {
-  /** Ascending; without those that a checkpoint has swallowed (a zombie may have made one of these again). */
+  /** Ascending; without those that a checkpoint stands for (a zombie may have made one of these again). */
   readonly records: readonly number[];
-  readonly checkpoint: number | undefined;
+  /** Those that are left out of `records`. */
+  readonly passed: readonly number[];
+  /** Ascending. */
+  readonly checkpoints: readonly number[];
 }
 
 export async function keysOf(store: LakeStore, topic: string, partition: number): Promise<Keys> {
   const files = await store.list(logFolder(topic, partition));
   const { records, checkpoints } = parseNames(files.map(({ path }) => path));
-  const checkpoint = checkpoints.at(-1);
-  return { records: records.filter((start) => start >= (checkpoint ?? 0)), checkpoint };
+  const passed = checkpoints.at(-1) ?? 0;
+  return {
+    records: records.filter((start) => start >= passed),
+    passed: records.filter((start) => start < passed),
+    checkpoints,
+  };
 }
 
-/** `start`: what its name says; undefined for a checkpoint. */
-async function readRecord(store: LakeStore, path: string, start: number | undefined): Promise<CommitRecord> {
+/**
+ * Between a listing and the reading of what it named, records may be folded away, and a zombie may put one of its own in such a
+ * place for a moment. Both need a new checkpoint: what was read counts if there is none.
+ */
+async function settled<T>(
+  store: LakeStore,
+  topic: string,
+  partition: number,
+  read: (keys: Keys) => Promise<T>,
+): Promise<T> {
+  for (let keys = await keysOf(store, topic, partition); ; ) {
+    const outcome = await read(keys).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    const after = await keysOf(store, topic, partition);
+    if (after.checkpoints.at(-1) === keys.checkpoints.at(-1)) {
+      if ('error' in outcome) throw outcome.error;
+      return outcome.value;
+    }
+    keys = after;
+  }
+}
+
+/** Of one link: its path, and what its name says. */
+interface Name {
+  readonly path: string;
+  readonly start?: number;
+  readonly next?: number;
+}
+
+interface Link {
+  readonly path: string;
+  readonly record: CommitRecord;
+}
+
+function recordLink(topic: string, partition: number, start: number): Name {
+  return { path: recordPath(topic, partition, start), start };
+}
+
+function checkpointLink(topic: string, partition: number, next: number): Name {
+  return { path: checkpointPath(topic, partition, next), next };
+}
+
+/** From the newest checkpoint back to the origin. A sleeper may have made one that overlaps others: all say the same, and it is passed over. */
+function descent(checkpoints: readonly Link[]): readonly Link[] {
+  const byEnd = new Map(checkpoints.map((link) => [link.record.next, link]));
+  const chain: Link[] = [];
+  for (let link = checkpoints.at(-1); link; ) {
+    chain.unshift(link);
+    const { start, origin } = link.record;
+    link = start === origin ? undefined : byEnd.get(start);
+  }
+  return chain;
+}
+
+function follow({ path, record }: Link, expected: number): void {
+  if (record.start === expected) return;
+  if (expected === record.origin)
+    throw new LakeChainError(`${path} starts at ${record.start}, but its chain at ${expected}: records are missing`);
+  throw new LakeChainError(`${path} doesn't follow the record before it, which ends at ${expected}`);
+}
+
+async function readLinks(
+  store: LakeStore,
+  topic: string,
+  partition: number,
+  names: readonly Name[],
+): Promise<readonly Link[]> {
+  const links: Link[] = [];
+  for (let i = 0; i < names.length; i += READS_AT_ONCE) {
+    const some = names.slice(i, i + READS_AT_ONCE);
+    links.push(...(await Promise.all(some.map((name) => readLink(store, topic, partition, name)))));
+  }
+  return links;
+}
+
+async function readLink(store: LakeStore, topic: string, partition: number, name: Name): Promise<Link> {
+  const { path } = name;
   const bytes = await store.read(path);
   if (!bytes) throw new LakeChainError(`${path} was listed and is gone`);
   const record = decodeRecord(path, bytes);
-  if (start !== undefined && record.start !== start)
+  if (name.start !== undefined && record.start !== name.start)
     throw new LakeChainError(`${path} says that it starts at ${record.start}`);
-  return record;
+  if (name.next !== undefined && record.next !== name.next)
+    throw new LakeChainError(`${path} says that it ends at ${record.next}`);
+  if ((name.next !== undefined) !== (record.folded !== undefined))
+    throw new LakeChainError(`${path} is a record under a checkpoint's name, or the other way round`);
+  const stranger = record.files.find((file) => !isOfChain(file, topic, partition, record));
+  if (stranger) throw new LakeChainError(`${path} names ${stranger.path}: it is another chain's`);
+  return { path, record };
 }
 
-function broken(path: string, expected: number): LakeChainError {
-  return new LakeChainError(`${path} doesn't follow the record before it, which ends at ${expected}`);
-}
-
-async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let i = 0; i < items.length; i += READS_AT_ONCE)
-    results.push(...(await Promise.all(items.slice(i, i + READS_AT_ONCE).map(work))));
-  return results;
+/** Files are called by their chain and the key of their record. */
+function isOfChain({ path }: LakeFile, topic: string, partition: number, { start, next }: CommitRecord): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const prefix = `${topic}-${partition}-`;
+  const key = name.slice(prefix.length, -'.parquet'.length);
+  return name.startsWith(prefix) && key >= keyOf(start) && key < keyOf(next);
 }

@@ -1,5 +1,4 @@
 // Writes one chain of commit records: stage, verify, record, publish, each step repeatable (data-path.md 3, a–e).
-import { createHash } from 'node:crypto';
 import type { LakeStore, Logger, OnStep } from '../domain/ports.js';
 import type { Step } from '../domain/steps.js';
 import { formatMicros } from '../domain/time.js';
@@ -14,9 +13,10 @@ import {
   recordPath,
 } from './commit-record.js';
 import { LakeChainError, LakeRaceLostError, ParquetVerifyError } from './errors.js';
+import { rollForward, sha256Of } from './file-sums.js';
 import type { HourBuffers } from './hour-buffers.js';
 import { LAYOUT, type ParquetEncoder } from './parquet-encoder.js';
-import { verifyParquet } from './parquet-verify.js';
+import type { ParquetVerifier } from './parquet-verify.js';
 import { hourFolder, hourOf } from './table.js';
 import type { TableBuffer } from './table-buffer.js';
 
@@ -33,6 +33,8 @@ export interface ChainSteps {
 export interface ChainParts {
   readonly store: LakeStore;
   readonly encode: ParquetEncoder;
+  /** Another implementation than `encode`'s: what it wrote is read back before it counts. */
+  readonly verify: ParquetVerifier;
   /** Without prefix: `vital-info`, `import.patient`. */
   readonly topic: string;
   readonly partition: number;
@@ -72,8 +74,8 @@ export interface Chain {
 
 /**
  * Takes hold of a chain: reads its tail, publishes what a dead predecessor had committed but not yet published, and removes
- * what it had staged in vain. Throws LakeChainError on a broken chain or another cluster's, LakeFileMissingError when a
- * committed file is gone.
+ * what it had staged in vain. Throws LakeChainError on a broken chain or another cluster's, LakeFileMissingError or
+ * LakeFileDamagedError when a file of the newest record is gone or has other bytes.
  */
 export async function openChain(parts: ChainParts): Promise<Chain> {
   const { store, topic, partition, clusterId } = parts;
@@ -82,10 +84,12 @@ export async function openChain(parts: ChainParts): Promise<Chain> {
     throw new LakeChainError(
       `${tail.path} was written from cluster ${tail.record.clusterId}, this is ${clusterId}: another LAKE_URL, or the old cluster`,
     );
-  for (const file of tail?.record.files ?? []) await store.publish(file.staged, file.path);
+  for (const file of tail?.record.files ?? []) await rollForward(store, file);
   if (tail) await removeOrphans(parts, tail.record.next);
   let newest = tail?.record;
   let usable = true;
+  /** What stood in our way was lost before we came, or never: one look is enough. */
+  let looked = false;
   return {
     tail: () => newest,
     commit: async (change) => {
@@ -93,14 +97,20 @@ export async function openChain(parts: ChainParts): Promise<Chain> {
       if (!usable)
         throw new LakeRaceLostError(`${topic}/${partition}: this hold on the chain has failed, open it anew`);
       usable = false;
-      newest = await commit(parts, newest, change);
+      newest = await commit(parts, newest, change, looked);
       usable = true;
+      looked = true;
       return newest;
     },
   };
 }
 
-async function commit(parts: ChainParts, before: CommitRecord | undefined, change: Change): Promise<CommitRecord> {
+async function commit(
+  parts: ChainParts,
+  before: CommitRecord | undefined,
+  change: Change,
+  looked: boolean,
+): Promise<CommitRecord> {
   const { store, topic, partition, steps, onStep } = parts;
   const start = before?.next ?? change.start;
   if (change.next <= start)
@@ -110,6 +120,7 @@ async function commit(parts: ChainParts, before: CommitRecord | undefined, chang
   const record: CommitRecord = {
     v: 1,
     token: parts.token,
+    origin: before?.origin ?? start,
     start,
     next: change.next,
     files,
@@ -124,6 +135,7 @@ async function commit(parts: ChainParts, before: CommitRecord | undefined, chang
   };
   await onStep(steps.beforeRecord);
   if (change.stillOurs && !change.stillOurs()) return discard('given up before its record was created');
+  if (!looked && (await standsInTheWay(parts, record))) return discard('another writer was first');
   if (!(await createRecord(parts, record))) return discard('another writer was first');
   await onStep(steps.afterRecord);
   const zombie = await supersededBy(parts, record);
@@ -153,7 +165,7 @@ async function stage(parts: ChainParts, start: number, buffer: TableBuffer<never
   await onStep(steps.staged);
   const back = await store.read(staged);
   if (!back || sha256Of(back) !== sha256) throw new ParquetVerifyError(`${staged}: other bytes than were written`);
-  await verifyParquet(
+  await parts.verify(
     staged,
     back,
     table.key,
@@ -190,9 +202,26 @@ async function createRecord(parts: ChainParts, record: CommitRecord): Promise<bo
   return there !== undefined && decodeRecord(path, there).token === record.token;
 }
 
+/**
+ * True: another writer has made this record, and published. A file without a record means that records were lost: it is not
+ * overwritten, and LakeChainError names it.
+ */
+async function standsInTheWay({ store, topic, partition }: ChainParts, record: CommitRecord): Promise<boolean> {
+  for (const { path } of record.files) {
+    const beside = await store.list(path.slice(0, path.lastIndexOf('/')));
+    if (!beside.some((file) => file.path === path)) continue;
+    const { records, checkpoints } = await keysOf(store, topic, partition);
+    if (records.some((start) => start >= record.start) || checkpoints.some((next) => next > record.start)) return true;
+    const lost = recordPath(topic, partition, record.start);
+    throw new LakeChainError(`${path} is there, but no record names it: was ${lost} deleted?`);
+  }
+  return false;
+}
+
 /** A writer that slept through its own succession finds a checkpoint over its key, or a later record that isn't its heir. */
 async function supersededBy(parts: ChainParts, record: CommitRecord): Promise<string | undefined> {
-  const { records, checkpoint } = await keysOf(parts.store, parts.topic, parts.partition);
+  const { records, checkpoints } = await keysOf(parts.store, parts.topic, parts.partition);
+  const checkpoint = checkpoints.at(-1);
   if (checkpoint !== undefined && checkpoint > record.start) return `a checkpoint up to ${checkpoint} covers it`;
   const heir = records.find((start) => start > record.start);
   return heir === undefined || heir === record.next ? undefined : `the record at ${heir} doesn't descend from it`;
@@ -206,8 +235,4 @@ async function removeOrphans({ store, topic, partition }: ChainParts, next: numb
     const key = name.startsWith(prefix) ? /^(\d{20})-/.exec(name.slice(prefix.length))?.[1] : undefined;
     if (key !== undefined && Number(key) < next) await store.delete(path);
   }
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

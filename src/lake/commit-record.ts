@@ -17,16 +17,26 @@ const LakeFileSchema = z.object({
 
 const LastSchema = z.object({ offset: z.string(), timestamp: z.string(), hash: z.string() });
 
+const OffsetSchema = z.string().regex(/^\d+$/);
+
+/** In a checkpoint: how many records it stands for, and the writers' own states of those that had one. */
+const FoldedSchema = z.object({
+  records: z.number().int().positive(),
+  states: z.array(z.object({ start: OffsetSchema, state: z.unknown() })),
+});
+
 const RecordSchema = z.object({
   v: z.literal(1),
   token: z.string(),
-  start: z.string().regex(/^\d+$/),
-  next: z.string().regex(/^\d+$/),
+  origin: OffsetSchema,
+  start: OffsetSchema,
+  next: OffsetSchema,
   files: z.array(LakeFileSchema),
   schema: z.string(),
   clusterId: z.string(),
   last: LastSchema.nullable(),
   state: z.unknown().optional(),
+  folded: FoldedSchema.optional(),
 });
 
 export type LakeFile = Readonly<z.infer<typeof LakeFileSchema>>;
@@ -34,8 +44,12 @@ export type LakeFile = Readonly<z.infer<typeof LakeFileSchema>>;
 /** The last message that a chain has taken: its successor re-reads it and stops if it is another. `timestamp` is ISO 8601. */
 export type LastMessage = Readonly<z.infer<typeof LastSchema>>;
 
-/** A link of a chain: it covers the offsets from `start` up to, and without, `next`. `state` is the writer's own. */
-export type CommitRecord = Readonly<Omit<z.infer<typeof RecordSchema>, 'start' | 'next' | 'files'>> & {
+/**
+ * A link of a chain: it covers the offsets from `start` up to, and without, `next`. `origin` is where the whole chain begins,
+ * so that a lost beginning shows. `state` is the writer's own; `folded` makes it a checkpoint.
+ */
+export type CommitRecord = Readonly<Omit<z.infer<typeof RecordSchema>, 'origin' | 'start' | 'next' | 'files'>> & {
+  readonly origin: number;
   readonly start: number;
   readonly next: number;
   readonly files: readonly LakeFile[];
@@ -58,7 +72,7 @@ export function recordPath(topic: string, partition: number, start: number): str
   return `${logFolder(topic, partition)}/${keyOf(start)}.json`;
 }
 
-/** The keys in one chain's folder. A checkpoint stands for every record below its key. Other names are nobody's business. */
+/** The keys in one chain's folder, ascending. A checkpoint is named by where it ends: it and those before it stand for every record below. Other names are nobody's business. */
 export function parseNames(names: readonly string[]): { readonly records: number[]; readonly checkpoints: number[] } {
   const matching = (form: RegExp) =>
     names
@@ -74,8 +88,16 @@ export function checkpointPath(topic: string, partition: number, next: number): 
 }
 
 export function encodeRecord(record: CommitRecord): Uint8Array {
-  const { v, token, start, next, ...rest } = record;
-  return Buffer.from(`${JSON.stringify({ v, token, start: String(start), next: String(next), ...rest })}\n`);
+  const { v, token, origin, start, next, ...rest } = record;
+  const text = JSON.stringify({
+    v,
+    token,
+    origin: String(origin),
+    start: String(start),
+    next: String(next),
+    ...rest,
+  });
+  return Buffer.from(`${text}\n`);
 }
 
 /** Throws LakeChainError, naming the record, where the text is none. */
@@ -91,9 +113,10 @@ export function decodeRecord(path: string, bytes: Uint8Array): CommitRecord {
     const fields = record.error.issues.map((issue) => issue.path.join('.')).join(', ');
     throw new LakeChainError(`${path} is no commit record of version 1 (${fields})`);
   }
+  const origin = Number(record.data.origin);
   const start = Number(record.data.start);
   const next = Number(record.data.next);
-  if (!Number.isSafeInteger(next) || next < start)
+  if (!Number.isSafeInteger(next) || next < start || start < origin)
     throw new LakeChainError(`${path} ends at ${record.data.next}, before it starts`);
-  return { ...record.data, start, next };
+  return { ...record.data, origin, start, next };
 }

@@ -5,6 +5,11 @@ export class LakeFileMissingError extends Error {
   override readonly name = 'LakeFileMissingError';
 }
 
+/** A file that the commit log names is there with other bytes: a person must look. The message names it. */
+export class LakeFileDamagedError extends Error {
+  override readonly name = 'LakeFileDamagedError';
+}
+
 /** A path that would leave the lake's folder, or that some store can't hold. */
 export class LakePathError extends Error {
   override readonly name = 'LakePathError';

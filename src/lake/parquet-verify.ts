@@ -4,13 +4,15 @@ import { ParquetVerifyError } from './errors.js';
 import type { EncodedFile } from './parquet-encoder.js';
 
 /** Throws ParquetVerifyError unless footer, columns, row count, first and last key of `bytes` are those of `wrote`. */
-export async function verifyParquet(
+export type ParquetVerifier = (
   name: string,
   bytes: Uint8Array,
   key: string,
   columns: readonly string[],
   wrote: Omit<EncodedFile, 'bytes'>,
-): Promise<void> {
+) => Promise<void>;
+
+export const verifyParquet: ParquetVerifier = async (name, bytes, key, columns, wrote) => {
   const found = await readKeys(name, bytes, key);
   const wrong = (what: string, is: unknown, expected: unknown) =>
     new ParquetVerifyError(`${name}: ${what} is ${is}, written was ${expected}`);
@@ -19,7 +21,7 @@ export async function verifyParquet(
   if (found.keys !== wrote.rows) throw wrong(`the number of values of ${key}`, found.keys, wrote.rows);
   if (found.first !== wrote.keys.first) throw wrong(`the first ${key}`, found.first, wrote.keys.first);
   if (found.last !== wrote.keys.last) throw wrong(`the last ${key}`, found.last, wrote.keys.last);
-}
+};
 
 interface Found {
   readonly rows: number;

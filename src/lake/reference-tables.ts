@@ -21,6 +21,7 @@ import type { CommitRecord } from './commit-record.js';
 import { LakeChainError, LakeFileMissingError } from './errors.js';
 import { HourBuffers } from './hour-buffers.js';
 import { encodeParquet } from './parquet-encoder.js';
+import { verifyParquet } from './parquet-verify.js';
 
 const TOPICS = { patients: 'import.patient', thresholds: 'import.threshold' } as const satisfies Record<
   ImportTable,
@@ -45,6 +46,7 @@ export function createReferenceLake(parts: ReferenceLakeParts): ReferenceLake {
     openChain({
       store: parts.store,
       encode: encodeParquet,
+      verify: verifyParquet,
       topic: TOPICS[table],
       partition: PARTITION,
       clusterId: parts.source,

@@ -14,6 +14,7 @@ import { lakeFiles } from '../../../src/lake/chain-reader.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
+import { verifyParquet } from '../../../src/lake/parquet-verify.js';
 import { lakeQuery } from '../../../src/lake/query.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { faultyDisk } from '../../helpers/faulty-file-ops.js';
@@ -75,6 +76,7 @@ async function setUp(): Promise<Setting> {
         prefix,
         store,
         encode: encodeParquet,
+        verify: verifyParquet,
         attributes: ['heartBeat', 'bodyTemperature'],
         flushAfterMs: 150,
         flushRows: 700,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ArchiveHealthInput, archiveHealth } from '../../../jobs/archive.js';
+import { type ArchiveHealthInput, archiveHealth } from '../../../jobs/archive-health.js';
 import type { PartitionStatus } from '../../../src/domain/ports.js';
 
 const owned = (partition: number, state: PartitionStatus['state']): PartitionStatus => ({
@@ -15,6 +15,7 @@ const well: ArchiveHealthInput = {
   joined: true,
   crashed: undefined,
   refused: [],
+  damage: [],
   trouble: undefined,
   partitions: [owned(0, 'ready')],
   waiting: [{ topic: 'vital-info', partition: 0, sinceMs: undefined }],

@@ -4,72 +4,28 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LakeStore } from '../../../src/domain/ports.js';
 import { STEPS } from '../../../src/domain/steps.js';
-import { type Chain, type ChainParts, openChain } from '../../../src/lake/chain.js';
-import { lakeFiles, listChains, readChain, readTail } from '../../../src/lake/chain-reader.js';
+import type { Chain, ChainParts } from '../../../src/lake/chain.js';
+import { lakeFiles, listChains, readChain } from '../../../src/lake/chain-reader.js';
+import { type CommitRecord, encodeRecord } from '../../../src/lake/commit-record.js';
 import { LakeChainError, LakeFileMissingError, LakeRaceLostError } from '../../../src/lake/errors.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
-import { HourBuffers } from '../../../src/lake/hour-buffers.js';
-import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
-import type { LakeTable } from '../../../src/lake/table.js';
-import { recordingLogger } from '../../helpers/recorders.js';
+import { beats, buffered, KEY, lastAt, NOON, openBeats } from '../../helpers/chain-bench.js';
 
-interface Beat {
-  readonly id: bigint;
-  readonly us: number;
-}
-const TABLE: LakeTable<Beat> = {
-  name: 'beat',
-  columns: [
-    { name: 'id', type: 'int64', required: true, value: (row) => row.id },
-    { name: 'at', type: 'timestamp', required: true, value: (row) => row.us },
-  ],
-  key: 'id',
-  time: (row) => row.us,
-};
 const DAY_US = 86_400_000_000;
-const NOON = Date.UTC(2026, 10, 24, 12) * 1000;
-const buffered = (rows: readonly { id: bigint; us: number }[]) => {
-  const buffers = new HourBuffers();
-  for (const row of rows) buffers.append(TABLE, row);
-  return buffers;
-};
-const beats = (...ids: number[]) => buffered(ids.map((id) => ({ id: BigInt(id), us: NOON + id })));
-
 let folder: string;
 let store: LakeStore;
-let tokens = 0;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'wardwatch-chain-'));
   store = createFolderStore(folder, diskFileOps);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const open = (parts: Partial<ChainParts> = {}): Promise<Chain> =>
-  openChain({
-    store,
-    encode: encodeParquet,
-    topic: 'beats',
-    partition: 3,
-    clusterId: 'c1',
-    token: `token-${tokens++}`,
-    steps: {
-      staged: 'archive.staged',
-      verified: 'archive.verified',
-      beforeRecord: 'archive.before-record',
-      afterRecord: 'archive.after-record',
-      publishedOne: 'archive.published-one',
-      published: 'archive.published',
-    },
-    onStep: () => undefined,
-    log: recordingLogger(),
-    ...parts,
-  });
-const last = (offset: number) => ({ offset: String(offset), timestamp: '2026-11-24T12:00:00.000000Z', hash: 'h' });
+const open = (parts: Partial<ChainParts> = {}): Promise<Chain> => openBeats({ store, ...parts });
+const last = lastAt;
 const change = (next: number, ...ids: number[]) => ({ start: 5, next, rows: beats(...ids), last: last(next - 1) });
 const paths = async (below: string) => (await store.list(below)).map((file) => file.path);
 const json = async (file: string) => JSON.parse(Buffer.from((await store.read(file)) ?? []).toString());
-const KEY = (n: number) => String(n).padStart(20, '0');
 
 describe('A chain', () => {
   it('starts where it is told, names its successor, and publishes one file a table and hour', async () => {
@@ -85,6 +41,7 @@ describe('A chain', () => {
     expect(await json(`_log/beats/3/${KEY(5)}.json`)).toEqual({
       v: 1,
       token: expect.any(String),
+      origin: '5',
       start: '5',
       next: '10',
       files: [
@@ -208,12 +165,18 @@ describe('A chain', () => {
       onStep: async (step) => {
         if (step !== 'archive.after-record') return;
         // Meanwhile the chain went on from the same key, and its closed records were folded away.
-        const record = { ...tail, start: '25', next: '40', files: [] };
+        const record = { ...tail, origin: '5', start: '25', next: '40', files: [] };
         if (what === 'stranger') await store.write(`_log/beats/3/${KEY(25)}.json`, Buffer.from(JSON.stringify(record)));
         else
           await store.write(
             `_log/beats/3/checkpoint-${KEY(25)}.json`,
-            Buffer.from(JSON.stringify({ ...tail, start: '5', next: '25', files: first?.files })),
+            encodeRecord({
+              ...(tail as CommitRecord),
+              start: 5,
+              next: 25,
+              files: first?.files ?? [],
+              folded: { records: 3, states: [] },
+            }),
           );
       },
     });
@@ -227,23 +190,6 @@ describe('A chain', () => {
     const chain = await open();
     await expect(chain.commit({ ...change(10, 6), stillOurs: () => false })).rejects.toThrow(LakeRaceLostError);
     expect([await paths('_log'), await paths('_staging'), await paths('beat')]).toEqual([[], [], []]);
-  });
-
-  it('is read from its newest checkpoint on, whatever older records are still there', async () => {
-    const chain = await open();
-    for (const next of [10, 20, 30]) await chain.commit(change(next, next - 4));
-    const [a, b, c] = await readChain(store, 'beats', 3);
-    const folded = { ...b, start: '5', next: '20', files: [...(a?.files ?? []), ...(b?.files ?? [])] };
-    await store.createExclusive(`_log/beats/3/checkpoint-${KEY(20)}.json`, Buffer.from(JSON.stringify(folded)));
-    const before = await lakeFiles(store);
-    await store.delete(`_log/beats/3/${KEY(5)}.json`);
-    expect(await lakeFiles(store)).toEqual(before);
-    await store.delete(`_log/beats/3/${KEY(10)}.json`);
-    expect(await lakeFiles(store)).toEqual(before);
-    expect(before).toHaveLength(3);
-    expect((await open()).tail()).toEqual(c);
-    await store.delete(`_log/beats/3/${KEY(20)}.json`);
-    expect((await readTail(store, 'beats', 3))?.record.next).toBe(20);
   });
 
   it('that is broken, torn or of another cluster is refused, and the record named', async () => {

@@ -19,6 +19,7 @@ const record = (
 const tailWith = (last: ReceivedRecord | null): CommitRecord => ({
   v: 1,
   token: 't',
+  origin: 0,
   start: 0,
   next: 10,
   files: [],

@@ -12,6 +12,7 @@ import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { HourBuffers } from '../../../src/lake/hour-buffers.js';
 import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
+import { verifyParquet } from '../../../src/lake/parquet-verify.js';
 import { lakeQuery } from '../../../src/lake/query.js';
 import { reading } from '../../helpers/readings.js';
 import { recordingLogger } from '../../helpers/recorders.js';
@@ -29,6 +30,7 @@ async function archive(attributes: readonly string[], readings: readonly Reading
   const chain = await openChain({
     store,
     encode: encodeParquet,
+    verify: verifyParquet,
     topic: 'vital-info',
     partition: 0,
     clusterId: 'c',

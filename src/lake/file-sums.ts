@@ -1,0 +1,33 @@
+// Are a committed file's bytes those that were committed? Asked before a predecessor's work is published, and of a chain as it is found.
+import { createHash } from 'node:crypto';
+import type { LakeStore } from '../domain/ports.js';
+import type { LakeFile } from './commit-record.js';
+import { LakeFileDamagedError, LakeFileMissingError } from './errors.js';
+
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Undefined where these are the bytes that the record names; otherwise what is wrong with them, without their path. */
+export function damageOf(file: LakeFile, bytes: Uint8Array): string | undefined {
+  if (bytes.length !== file.bytes) return `has ${bytes.length} bytes, its record says ${file.bytes}`;
+  return sha256Of(bytes) === file.sha256 ? undefined : 'has other bytes than were committed';
+}
+
+/**
+ * Publishes a file that a predecessor committed, if that was still to be done. Throws LakeFileMissingError or
+ * LakeFileDamagedError, and then nothing was moved or overwritten.
+ */
+export async function rollForward(store: LakeStore, file: LakeFile): Promise<void> {
+  // Published by another between two looks: the last look finds it.
+  for (const at of [file.path, file.staged, file.path]) {
+    const bytes = await store.read(at);
+    if (!bytes) continue;
+    const damage = damageOf(file, bytes);
+    if (damage) throw new LakeFileDamagedError(`${at} ${damage}`);
+    // Also where it has been moved: the move may not be durable yet.
+    await store.publish(file.staged, file.path);
+    return;
+  }
+  throw new LakeFileMissingError(`${file.path} is named by the commit log, but is neither published nor staged`);
+}
