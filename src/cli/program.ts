@@ -1,6 +1,7 @@
 // All commands. Each brings only its words here; what it does is imported when it runs, so that --help answers at once.
 import { Command, CommanderError } from 'commander';
 import { doctorCommand } from './doctor.js';
+import { hiveCommand } from './hive.js';
 import { importCommand } from './import.js';
 import { lakeCommand } from './lake.js';
 import { schemaCommand } from './schema.js';
@@ -64,6 +65,7 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     topicsCommand,
     sourceCommand,
     lakeCommand,
+    hiveCommand,
     doctorCommand,
   ];
   for (const make of commands) inherit(program.addCommand(make(context)), program);

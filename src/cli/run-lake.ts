@@ -11,14 +11,13 @@ import { renderColumns } from './text-table.js';
 /** The person asked for these rows: patient data goes to standard output and nowhere else. */
 export async function runLakeQuery(sql: string, json: boolean, context: CliContext): Promise<number> {
   const base = createBase({ envFile: context.envFile(), needs: ['LAKE_URL'], quiet: true });
-  const names = base.config.attributes.map(({ name }) => name);
-  const result = await withConnections(base, (connections) => lakeQuery(connections.lake(), sql, names)).catch(
-    (error: unknown) => {
-      // DuckDB's own words on a wrong statement quote nothing but the statement.
-      if (error instanceof LakeQueryError || !(error instanceof Error)) throw error;
-      throw new SayError(error.message);
-    },
-  );
+  const result = await withConnections(base, (connections) =>
+    lakeQuery(connections.lake(), sql, base.config.attributes),
+  ).catch((error: unknown) => {
+    // DuckDB's own words on a wrong statement quote nothing but the statement.
+    if (error instanceof LakeQueryError || !(error instanceof Error)) throw error;
+    throw new SayError(error.message);
+  });
   if (json) context.out(JSON.stringify(result.rows));
   else {
     const cell = (value: LakeValue | undefined) =>

@@ -6,7 +6,7 @@ import type { ThresholdRow } from '../domain/threshold.js';
 import type { Micros } from '../domain/time.js';
 import { microsOfMs } from '../domain/time.js';
 import { instantOf } from './instant.js';
-import type { Column, ColumnType, ColumnValue, LakeTable } from './table.js';
+import { type Column, type ColumnType, type ColumnValue, type LakeTable, PARTITION_COLUMNS } from './table.js';
 
 /** A decoded message and where in Kafka it lies. */
 export interface Placed<Message> {
@@ -73,6 +73,9 @@ export function columnName(attribute: string): string {
     .replace(/[^a-z0-9_]/g, '_');
 }
 
+/** Columns of the view patients_vital_info besides the attributes, folded. */
+const READINGS_VIEW_COLUMNS = ['id', 'customerid', 'recorded_at', ...PARTITION_COLUMNS];
+
 /** Attributes are data: one optional column each, so that one configured later is one column more. A value without a column goes to `other`. */
 export function vitalInfoTable(attributes: readonly string[]): LakeTable<Placed<ReadingRow>> {
   const known = new Set(attributes);
@@ -93,8 +96,16 @@ export function vitalInfoTable(attributes: readonly string[]): LakeTable<Placed<
     column('other', 'string', 'optional', (p) => otherOf(p.message.reading, known)),
     ...KAFKA_PLACE,
   ];
-  const twice = columns.find(({ name }, i) => columns.findIndex((other) => other.name === name) !== i);
-  if (twice) throw new Error(`two columns of vital_info would be called ${twice.name}: rename the attribute`);
+  // Engines fold case, and the view under the original name has columns of its own beside the attributes.
+  const names = [...columns.map(({ name }) => name), ...PARTITION_COLUMNS];
+  const shown = [...READINGS_VIEW_COLUMNS, ...attributes.map((name) => name.toLowerCase())];
+  for (const [table, all] of [
+    ['vital_info', names],
+    ['patients_vital_info', shown],
+  ] as const) {
+    const twice = all.find((name, i) => all.indexOf(name) !== i);
+    if (twice) throw new Error(`two columns of ${table} would be called ${twice}: rename the attribute`);
+  }
   return { name: 'vital_info', columns, key: 'row_id', time: (p) => p.message.recordedUs };
 }
 

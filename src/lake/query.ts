@@ -4,9 +4,10 @@ import { ATTRIBUTES } from '../domain/attributes.js';
 import type { LakeStore } from '../domain/ports.js';
 import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { lakeTables } from './columns.js';
-import { CURRENT_VIEWS, vitalInfoView } from './current-views.js';
 import { LakeQueryError } from './errors.js';
-import { DUCKDB_TYPES, type LakeTable } from './table.js';
+import { DUCKDB } from './sql-dialect.js';
+import type { LakeTable } from './table.js';
+import { lakeViews, type Sign } from './views.js';
 
 /** BIGINT, TIMESTAMP and DECIMAL come as text: JavaScript's numbers can't hold them. */
 export type LakeValue = string | number | boolean | null | readonly LakeValue[] | { readonly [key: string]: LakeValue };
@@ -21,14 +22,13 @@ const ATTEMPTS = 3;
 
 /**
  * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows; `dt` and
- * `hr` are text), and the views under the original names. `attributes`: the vital signs that vital_info has a column for,
- * whatever its files have. Throws LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and
- * DuckDB's own error for wrong SQL.
+ * `hr` are text), and those of views.ts. `signs`: the vital signs that vital_info has a column for, whatever its files have.
+ * Throws LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and DuckDB's own error for wrong SQL.
  */
 export async function lakeQuery(
   store: LakeStore,
   sql: string,
-  attributes: readonly string[] = ATTRIBUTES.map(({ name }) => name),
+  signs: readonly Sign[] = ATTRIBUTES,
 ): Promise<LakeResult> {
   const duckdb = await loadDuckdb();
   const root = localRoot(store);
@@ -37,7 +37,7 @@ export async function lakeQuery(
     const instance = await duckdb.DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     try {
-      for (const table of lakeTables(attributes))
+      for (const table of lakeTables(signs.map(({ name }) => name)))
         await connection.run(
           viewOf(
             table,
@@ -45,8 +45,7 @@ export async function lakeQuery(
             files.filter((file) => file.table === table.name),
           ),
         );
-      for (const { name, select } of [vitalInfoView(attributes), ...CURRENT_VIEWS])
-        await connection.run(`CREATE VIEW ${name} AS ${select}`);
+      for (const { name, select } of lakeViews(signs, DUCKDB)) await connection.run(`CREATE VIEW ${name} AS ${select}`);
       const reader = await connection.runAndReadAll(sql);
       return {
         columns: reader.deduplicatedColumnNames(),
@@ -81,9 +80,9 @@ function localRoot(store: LakeStore): string {
 
 /** The typed empty relation gives the view its columns: also those that no file has yet, and where there is no file. */
 function viewOf(table: LakeTable<never>, root: string, files: readonly LakeFileNow[]): string {
-  const typed = table.columns.map(({ name, type }) => `CAST(NULL AS ${DUCKDB_TYPES[type]}) AS ${identifier(name)}`);
+  const typed = table.columns.map(({ name, type }) => `CAST(NULL AS ${DUCKDB.types[type]}) AS ${DUCKDB.quote(name)}`);
   const empty = `SELECT ${typed.join(', ')}, CAST(NULL AS VARCHAR) AS dt, CAST(NULL AS VARCHAR) AS hr WHERE false`;
-  const view = `CREATE VIEW ${identifier(table.name)} AS`;
+  const view = `CREATE VIEW ${DUCKDB.quote(table.name)} AS`;
   if (files.length === 0) return `${view} ${empty}`;
   const read = (some: readonly LakeFileNow[], hive: boolean) =>
     `read_parquet([${some.map(({ at }) => text(globEscaped(`${root}/${at}`))).join(', ')}], union_by_name = true, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''})`;
@@ -98,10 +97,6 @@ function viewOf(table: LakeTable<never>, root: string, files: readonly LakeFileN
       return `SELECT *, ${text(dt.slice('dt='.length))} AS dt, ${text(hr.slice('hr='.length))} AS hr FROM ${read([file], false)}`;
     }),
   ].join(' UNION ALL BY NAME ');
-}
-
-function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function text(value: string): string {

@@ -1,4 +1,4 @@
-// What a lake table is: its columns with their types, and how each engine names these types.
+// What a lake table is: its columns with their types, and where its rows lie. sql-dialect.ts has the types of the engines that read it.
 import type { Micros } from '../domain/time.js';
 
 /**
@@ -29,29 +29,6 @@ export interface LakeTable<Row> {
   readonly time: (row: Row) => Micros;
 }
 
-/** Hive 2 and 3 fail on Parquet's INT64 timestamps (facts.md): microseconds as BIGINT, converted by a view. */
-export const HIVE_TYPES: Readonly<Record<ColumnType, string>> = {
-  string: 'STRING',
-  bytes: 'BINARY',
-  int32: 'INT',
-  int64: 'BIGINT',
-  count: 'BIGINT',
-  timestamp: 'BIGINT',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-};
-
-export const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
-  string: 'VARCHAR',
-  bytes: 'BLOB',
-  int32: 'INTEGER',
-  int64: 'BIGINT',
-  count: 'BIGINT',
-  timestamp: 'TIMESTAMP',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-};
-
 export const PARQUET_TYPES: Readonly<Record<ColumnType, string>> = {
   string: 'UTF8',
   bytes: 'BYTE_ARRAY',
@@ -62,6 +39,9 @@ export const PARQUET_TYPES: Readonly<Record<ColumnType, string>> = {
   double: 'DOUBLE',
   boolean: 'BOOLEAN',
 };
+
+/** The folders' columns, text in UTC: an INT would lose the leading zero of `hr=05`. */
+export const PARTITION_COLUMNS = ['dt', 'hr'] as const;
 
 const HOUR_US = 3_600_000_000;
 const HOUR_MS = 3_600_000;

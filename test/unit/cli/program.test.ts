@@ -23,6 +23,7 @@ it.each([
   ['topics', 'status'],
   ['source', 'status'],
   ['lake', 'query'],
+  ['hive', 'ddl'],
   ['doctor'],
 ])('%s %s has help with an example', async (...command) => {
   const { code, out, err } = await cli(...command, '--help');
@@ -34,7 +35,7 @@ it.each([
 it('lists every command', async () => {
   const { code, out } = await cli('--help');
   expect(code).toBe(0);
-  for (const name of ['worker', 'schema', 'import', 'thresholds', 'topics', 'source', 'lake', 'doctor']) {
+  for (const name of ['worker', 'schema', 'import', 'thresholds', 'topics', 'source', 'lake', 'hive', 'doctor']) {
     expect(out).toMatch(new RegExp(`^  ${name}`, 'm'));
   }
 });

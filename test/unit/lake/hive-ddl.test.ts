@@ -1,41 +1,150 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+// What `wardwatch hive ddl` prints. Whether engines take it is for test/peers/spark.test.ts.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runCli } from '../../../src/cli/program.js';
 import { ATTRIBUTES } from '../../../src/domain/attributes.js';
+import type { LakeStore } from '../../../src/domain/ports.js';
 import { TOPICS } from '../../../src/kafka/topics.js';
 import { archivedTopics } from '../../../src/lake/archived-topics.js';
 import { lakeTables, vitalInfoTable } from '../../../src/lake/columns.js';
-import { CURRENT_VIEWS, vitalInfoView } from '../../../src/lake/current-views.js';
-import { HIVE_TYPES } from '../../../src/lake/table.js';
+import { diskFileOps } from '../../../src/lake/file-ops.js';
+import { createFolderStore } from '../../../src/lake/folder-store.js';
+import { partitionStatements, repairStatements, tableStatements, viewStatements } from '../../../src/lake/hive-ddl.js';
+import { reading } from '../../helpers/readings.js';
+import { archiveMessages } from '../../helpers/small-lake.js';
 
-const sql = (file: string) => readFileSync(new URL(`../../../ops/hive/${file}`, import.meta.url), 'utf8');
 const names = ATTRIBUTES.map(({ name }) => name);
+const hive = { dialect: 'hive3', signs: ATTRIBUTES } as const;
+const spark = { dialect: 'spark', signs: ATTRIBUTES } as const;
 
-describe('ops/hive', () => {
-  it('declares every table of the lake with exactly the columns that the files have', () => {
-    const form =
-      /CREATE EXTERNAL TABLE IF NOT EXISTS (\w+) \(\n([\s\S]*?)\n\)\nPARTITIONED BY \(`dt` STRING, `hr` STRING\)\nSTORED AS PARQUET\nLOCATION '\$\{hivevar:lake\}\/(\w+)';/g;
-    const declared = [...sql('tables.sql').matchAll(form)].map(([, name, columns = '', folder]) => ({
-      name,
-      folder,
-      columns: columns.split(',\n').map((line) => line.trim()),
-    }));
-    expect(declared).toEqual(
-      lakeTables(names).map((table) => ({
-        name: table.name,
-        folder: table.name,
-        columns: table.columns.map((column) => `\`${column.name}\` ${HIVE_TYPES[column.type]}`),
-      })),
-    );
-    for (const { name } of declared) expect(sql('tables.sql')).toContain(`MSCK REPAIR TABLE ${name};`);
+describe('tableStatements', () => {
+  it('declare one table as written here, instants as each engine can read them', () => {
+    const gap = tableStatements(hive, "hdfs://nn:8020/o'lake/").find((statement) => statement.includes(' gap ('));
+    expect(gap).toBe(`CREATE EXTERNAL TABLE IF NOT EXISTS gap (
+  \`source\` STRING,
+  \`first_id\` BIGINT,
+  \`last_id\` BIGINT,
+  \`evidence\` STRING,
+  \`at\` BIGINT,
+  \`body\` STRING,
+  \`kafka_partition\` INT,
+  \`kafka_offset\` BIGINT
+)
+PARTITIONED BY (\`dt\` STRING, \`hr\` STRING)
+STORED AS PARQUET
+LOCATION 'hdfs://nn:8020/o\\'lake/gap'
+TBLPROPERTIES ('external.table.purge' = 'false')`);
+    const [vitals] = tableStatements(spark, '/lake');
+    for (const column of ['`recorded_at` TIMESTAMP', '`row_id` BIGINT', '`respiratory_rate` DOUBLE', '`bad` STRING'])
+      expect(vitals).toContain(column);
   });
 
-  it('has the views under the original names that `lake query` has, over columns that exist', () => {
-    const views = [...sql('views.sql').matchAll(/CREATE VIEW IF NOT EXISTS (\w+) AS\n([\s\S]*?);/g)];
-    const wanted = [vitalInfoView(names), ...CURRENT_VIEWS].map(({ name }) => name);
-    expect(views.map(([, name]) => name)).toEqual([...wanted, 'doctors_queue']);
-    const vitals = views[0]?.[2] ?? '';
-    for (const { name, type } of vitalInfoTable(names).columns)
-      if (type === 'double') expect(vitals).toMatch(new RegExp(`\\b${name}\\b`));
+  it('declare every table of the lake with every column, in the order of the files', () => {
+    for (const lake of [hive, spark]) {
+      const statements = tableStatements(lake, '/lake');
+      expect(statements.map((text) => [...text.matchAll(/^ {2}`(\w+)` /gm)].map(([, name]) => name))).toEqual(
+        lakeTables(names).map(({ columns }) => columns.map(({ name }) => name)),
+      );
+      expect(repairStatements(lake)).toEqual(lakeTables(names).map(({ name }) => `MSCK REPAIR TABLE ${name}`));
+    }
+  });
+
+  it('drop a table first only when that is asked for', () => {
+    expect(tableStatements(hive, '/lake').join()).not.toContain('DROP');
+    const [drop, create] = tableStatements(hive, '/lake', true);
+    expect([drop, create?.slice(0, 40)]).toEqual([
+      'DROP TABLE IF EXISTS vital_info',
+      'CREATE EXTERNAL TABLE IF NOT EXISTS vita',
+    ]);
+  });
+});
+
+it('viewStatements: Hive is told how to make instants of its BIGINTs, Spark has them', () => {
+  const text = (lake: Parameters<typeof viewStatements>[0]) => viewStatements(lake).join('\n');
+  expect(text(hive)).toContain('CAST(CAST(recorded_at AS DECIMAL(20, 0)) / 1000000 AS TIMESTAMP) AS recorded_at');
+  expect(text(spark)).not.toContain('DECIMAL(20, 0)');
+  expect(viewStatements(hive).map((statement) => /^CREATE OR REPLACE VIEW (\w+) AS$/m.exec(statement)?.[1])).toEqual([
+    ...['patients_vital_info', 'patients_information', 'threshold_reference_table', 'doctors_queue'],
+    ...['readings_with_limits', 'episodes', 'notifications'],
+  ]);
+});
+
+describe('partitionStatements', () => {
+  let folder: string;
+  let store: LakeStore;
+  const HOURS = 101;
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'wardwatch-ddl-'));
+    store = createFolderStore(folder, diskFileOps);
+    const messages = Array.from({ length: HOURS }, (_, n) => reading(n + 1, 'p', { bp: 1 }, n * 3_600));
+    await archiveMessages(store, { attributes: ['bp'], messages });
+    const late = [reading(HOURS + 1, 'p', { bp: 1 }, HOURS * 3_600)];
+    await archiveMessages(store, { attributes: ['bp'], messages: late, dieAt: 'archive.after-record' });
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const hours = (statements: readonly string[]) =>
+    statements.flatMap((text) =>
+      [...text.matchAll(/`dt` = '([^']*)', `hr` = '([^']*)'/g)].map(([, dt, hr]) => `${dt} ${hr}`),
+    );
+
+  it('name each published hour once, none whose folder is not there yet, a hundred a statement', async () => {
+    const statements = await partitionStatements(store, hive);
+    expect(statements).toHaveLength(2);
+    for (const statement of statements)
+      expect(statement).toMatch(/^ALTER TABLE vital_info ADD IF NOT EXISTS\n {2}PARTITION \(/);
+    const found = hours(statements);
+    // START_US is 22:00.
+    expect([found.length, found[0], found[2], found.at(-1)]).toEqual([
+      HOURS,
+      ...['2026-11-24 22', '2026-11-25 00', '2026-11-29 02'],
+    ]);
+    expect(new Set(found).size).toBe(HOURS);
+    // The hour of the file that is committed and not yet published: ADD PARTITION would make its folder, as Hive's.
+    expect((await store.list('_staging')).length).toBe(1);
+    expect(found).not.toContain('2026-11-29 03');
+  });
+
+  it('begin at a day', async () => {
+    expect(hours(await partitionStatements(store, spark, '2026-11-29'))).toEqual([
+      ...['2026-11-29 00', '2026-11-29 01', '2026-11-29 02'],
+    ]);
+    expect(await partitionStatements(store, spark, '2027-01-01')).toEqual([]);
+  });
+});
+
+describe('wardwatch hive ddl', () => {
+  // Vitest's own, which wardwatch takes for a misspelt LAKE_URL.
+  beforeAll(() => void vi.stubEnv('BASE_URL', undefined));
+  afterAll(() => vi.unstubAllEnvs());
+
+  async function ddl(...args: string[]) {
+    const out: string[] = [];
+    const err: string[] = [];
+    const streams = { out: (text: string) => out.push(text), err: (text: string) => err.push(text) };
+    return { code: await runCli(['node', 'wardwatch', 'hive', 'ddl', ...args], streams), out, err: err.join('\n') };
+  }
+
+  it('is a script; tables and views of a lake elsewhere need no setting at all', async () => {
+    const tables = await ddl('--only', 'tables', '--location', 'hdfs://ns/lake');
+    expect([tables.code, tables.err, tables.out.length]).toEqual([0, '', lakeTables(names).length]);
+    for (const statement of tables.out) expect(statement).toMatch(/;\n$/);
+    expect(tables.out[0]).toContain("LOCATION 'hdfs://ns/lake/vital_info'");
+    expect((await ddl('--only', 'views', '--dialect', 'spark')).out.join('')).not.toContain('CREATE EXTERNAL');
+    expect((await ddl('--only', 'repair')).out[0]).toBe('MSCK REPAIR TABLE vital_info;\n');
+  });
+
+  it.each([
+    [['--only', 'tables', '--location', '/lake'], '--location'],
+    [['--only', 'partitions', '--since', 'yesterday'], '--since'],
+    [['--only', 'partitions'], 'LAKE_URL'],
+    [['--only', 'tables'], 'LAKE_URL'],
+    [['--dialect', 'hive9'], 'hive3'],
+  ])('%s ends with 2 and says what it lacks', async (args, word) => {
+    const { code, err, out } = await ddl(...args);
+    expect([code, out]).toEqual([2, []]);
+    expect(err).toContain(word);
   });
 });
 
@@ -53,8 +162,11 @@ describe('The tables of the lake', () => {
     }
   });
 
-  it('refuse an attribute whose column would be another one', () => {
+  it('refuse an attribute whose column would be another one, in the files, the folders or the view', () => {
     expect(() => vitalInfoTable(['heartBeat', 'heart_beat'])).toThrow('called heart_beat');
     expect(() => vitalInfoTable(['source'])).toThrow('called source');
+    expect(() => vitalInfoTable(['hr'])).toThrow('vital_info would be called hr');
+    expect(() => vitalInfoTable(['id'])).toThrow('patients_vital_info would be called id');
+    expect(() => vitalInfoTable(['heartBeat', 'heartbeat'])).toThrow('called heartbeat');
   });
 });

@@ -4,18 +4,15 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LakeStore } from '../../../src/domain/ports.js';
 import type { Reading } from '../../../src/domain/reading.js';
-import { archivedTopics } from '../../../src/lake/archived-topics.js';
-import { openChain } from '../../../src/lake/chain.js';
 import { lakeTables } from '../../../src/lake/columns.js';
 import { LakeQueryError } from '../../../src/lake/errors.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
-import { HourBuffers } from '../../../src/lake/hour-buffers.js';
-import { encodeParquet } from '../../../src/lake/parquet-encoder.js';
-import { verifyParquet } from '../../../src/lake/parquet-verify.js';
 import { lakeQuery } from '../../../src/lake/query.js';
+import { DUCKDB } from '../../../src/lake/sql-dialect.js';
+import { lakeViews } from '../../../src/lake/views.js';
 import { reading } from '../../helpers/readings.js';
-import { recordingLogger } from '../../helpers/recorders.js';
+import { archiveMessages } from '../../helpers/small-lake.js';
 
 let folder: string;
 let store: LakeStore;
@@ -25,47 +22,23 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function archive(attributes: readonly string[], readings: readonly Reading[], dieAt?: string): Promise<void> {
-  const [topic] = archivedTopics(attributes);
-  const chain = await openChain({
-    store,
-    encode: encodeParquet,
-    verify: verifyParquet,
-    topic: 'vital-info',
-    partition: 0,
-    clusterId: 'c',
-    token: `t${Math.random()}`,
-    steps: { staged: 'archive.staged', beforeRecord: 'archive.before-record', afterRecord: 'archive.after-record' },
-    onStep: (step) => {
-      if (step === dieAt) throw new Error('died');
-    },
-    log: recordingLogger(),
-  });
-  const rows = new HourBuffers();
-  const start = chain.tail()?.next ?? 0;
-  for (const [i, one] of readings.entries()) {
-    const decoded = topic?.decode(Buffer.from(JSON.stringify(one)));
-    if (!topic || decoded?.type !== 'row') throw new Error('no row');
-    rows.append(topic.table, { message: decoded.message, partition: 0, offset: start + i });
-  }
-  await chain.commit({ start, next: start + readings.length, rows, last: null }).catch((error: Error) => {
-    if (error.message !== 'died') throw error;
-  });
-}
+const archive = (attributes: readonly string[], messages: readonly Reading[], dieAt?: string) =>
+  archiveMessages(store, { attributes, messages, ...(dieAt ? { dieAt } : {}) });
+const signs = (...names: string[]) => names.map((name) => ({ name, decimals: 0 }));
 
 describe('lakeQuery', () => {
   it('has every table with its columns, and the original names, before there is any file', async () => {
     const { rows } = await lakeQuery(
       store,
       `SELECT table_name, count(*)::INT AS columns FROM information_schema.columns GROUP BY 1`,
-      ['heartBeat'],
+      signs('heartBeat'),
     );
     const found = Object.fromEntries(rows.map((row) => [row.table_name, row.columns]));
     for (const table of lakeTables(['heartBeat'])) expect(found[table.name], table.name).toBe(table.columns.length + 2);
-    const { columns, rows: none } = await lakeQuery(store, 'SELECT * FROM patients_vital_info', ['heartBeat']);
-    expect([columns, none]).toEqual([['id', 'customerId', 'heartBeat', 'recorded_at'], []]);
-    for (const view of ['patients_information', 'threshold_reference_table'])
-      expect((await lakeQuery(store, `SELECT * FROM ${view}`)).rows).toEqual([]);
+    const { columns, rows: none } = await lakeQuery(store, 'SELECT * FROM patients_vital_info', signs('heartBeat'));
+    expect([columns, none]).toEqual([['id', 'customerId', 'heartBeat', 'recorded_at', 'dt', 'hr'], []]);
+    for (const { name } of lakeViews(signs('heartBeat'), DUCKDB))
+      expect((await lakeQuery(store, `SELECT * FROM ${name}`)).rows, name).toEqual([]);
   });
 
   it('reads exactly the files of the log: staged ones too, strangers not, and signs that came later', async () => {
@@ -84,13 +57,13 @@ describe('lakeQuery', () => {
       { row_id: '2', heart_beat: null, spo2: 96.5, bad: '{"heartBeat":"n/a"}', other: null, hr: '23', at: '23:00' },
       { row_id: '3', heart_beat: 71, spo2: null, bad: null, other: null, dt: '2026-11-25', hr: '00', at: '00:00' },
     ].map((row, i) => ({ patient_id: i < 2 ? 'p1' : 'p2', dt: '2026-11-24', kafka_offset: String(i), ...row }));
-    expect((await lakeQuery(store, sql, ['heartBeat', 'spo2'])).rows).toEqual(expected);
+    expect((await lakeQuery(store, sql, signs('heartBeat', 'spo2'))).rows).toEqual(expected);
     // The same once the next owner has published it, and for somebody who knows fewer or more signs.
     await archive(['heartBeat'], [reading(4, 'p2', {}, 7200)]);
     expect(await store.list('_staging')).toEqual([]);
-    const after = await lakeQuery(store, sql, ['heartBeat', 'bp']);
+    const after = await lakeQuery(store, sql, signs('heartBeat', 'bp'));
     expect(after.rows.slice(0, 3)).toEqual(expected);
-    expect((await lakeQuery(store, 'SELECT count(bp) AS n FROM vital_info', ['bp'])).rows).toEqual([{ n: '0' }]);
+    expect((await lakeQuery(store, 'SELECT count(bp) AS n FROM vital_info', signs('bp'))).rows).toEqual([{ n: '0' }]);
   });
 
   it("says what is wrong: a lake elsewhere, and DuckDB's own words on wrong SQL", async () => {

@@ -1,0 +1,77 @@
+// A lake for tests without Kafka: messages of an archived topic, and reference tables, written by the code that writes them in production.
+import { randomUUID } from 'node:crypto';
+import type { ImportTable } from '../../src/domain/import-settings.js';
+import { type Entry, entriesOfThresholds, entryOfPatient, versionOf } from '../../src/domain/import-version.js';
+import type { Patient } from '../../src/domain/patient.js';
+import type { LakeStore } from '../../src/domain/ports.js';
+import type { ThresholdRow } from '../../src/domain/threshold.js';
+import { archivedTopics } from '../../src/lake/archived-topics.js';
+import { openChain } from '../../src/lake/chain.js';
+import { HourBuffers } from '../../src/lake/hour-buffers.js';
+import { encodeParquet } from '../../src/lake/parquet-encoder.js';
+import { verifyParquet } from '../../src/lake/parquet-verify.js';
+import { createReferenceLake } from '../../src/lake/reference-tables.js';
+import { recordingLogger } from './recorders.js';
+
+export interface ArchivedMessages {
+  /** Without a prefix; vital-info by default. */
+  readonly topic?: string;
+  /** The vital signs that the archive knows. */
+  readonly attributes: readonly string[];
+  readonly messages: readonly object[];
+  /** The step at which the writer dies. */
+  readonly dieAt?: string;
+}
+
+/** One commit of partition 0, at the offsets after those that are there. */
+export async function archiveMessages(store: LakeStore, { topic: name = 'vital-info', ...given }: ArchivedMessages) {
+  const topic = archivedTopics(given.attributes).find((one) => one.topic === name);
+  if (!topic) throw new Error(`${name} is not archived`);
+  const chain = await openChain({
+    store,
+    encode: encodeParquet,
+    verify: verifyParquet,
+    topic: name,
+    partition: 0,
+    clusterId: 'c',
+    token: `t${randomUUID()}`,
+    steps: { staged: 'archive.staged', beforeRecord: 'archive.before-record', afterRecord: 'archive.after-record' },
+    onStep: (step) => {
+      if (step === given.dieAt) throw new Error('died');
+    },
+    log: recordingLogger(),
+  });
+  const rows = new HourBuffers();
+  const start = chain.tail()?.next ?? 0;
+  for (const [i, message] of given.messages.entries()) {
+    const decoded = topic.decode(Buffer.from(JSON.stringify(message)));
+    if (decoded.type !== 'row') throw new Error('no row');
+    rows.append(topic.table, { message: decoded.message, partition: 0, offset: start + i });
+  }
+  await chain.commit({ start, next: start + given.messages.length, rows, last: null }).catch((error: Error) => {
+    if (error.message !== 'died') throw error;
+  });
+}
+
+/** A version of both reference tables, imported at `importedAt` (microseconds). `gone`: patients that this version lacks. */
+export async function importReferenceTables(
+  store: LakeStore,
+  tables: {
+    readonly patients: readonly Patient[];
+    readonly limits: readonly ThresholdRow[];
+    readonly gone?: readonly Patient[];
+  },
+  importedAt = 1,
+): Promise<void> {
+  const lake = createReferenceLake({ store, source: 'c', newToken: randomUUID, log: recordingLogger() });
+  const commit = (table: ImportTable, entries: readonly Entry[], gone: readonly Entry[]) =>
+    lake.commit(
+      table,
+      { ...versionOf(table, entries), importedAt, source: 'test', position: null },
+      entries,
+      gone,
+      () => undefined,
+    );
+  await commit('patients', tables.patients.map(entryOfPatient), (tables.gone ?? []).map(entryOfPatient));
+  await commit('thresholds', entriesOfThresholds(tables.limits), []);
+}
