@@ -3,13 +3,12 @@ import { afterEach, expect, test } from 'vitest';
 import type { Actor } from '../../../jobs/actor.js';
 import { createWatchActor, WAITING_FOR_THRESHOLDS, type WatchParts } from '../../../jobs/watch.js';
 import type { EpisodeEvent } from '../../../src/domain/events.js';
-import type { Reading } from '../../../src/domain/reading.js';
 import { STEPS } from '../../../src/domain/steps.js';
 import { until } from '../../helpers/kafka.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
 import { reading } from '../../helpers/readings.js';
-import { type JudgedSample, referenceEvents } from '../../helpers/reference-episodes.js';
+import { outOfOrder, told, wardScript } from '../../helpers/ward-script.js';
 import { CLEAR, isEpisodeEvent, watchWorld } from '../../helpers/watch-world.js';
 
 const PARTITIONS = 4;
@@ -37,32 +36,16 @@ const isReady = ({ actor }: { actor: Actor }) => actor.health().ready;
 const eventsOf = async (prefix: string): Promise<EpisodeEvent[]> =>
   (await world.messages(prefix)).filter(isEpisodeEvent);
 
-/** Bad for four seconds of every twelve, each patient at another time; every fifth patient goes from high to low. */
-function valueAt(patient: number, second: number): number {
-  const phase = (second + patient * 3) % 24;
-  if (phase >= 4) return 72;
-  return patient % 5 === 0 && phase >= 2 ? 50 : 120;
-}
-
 test('events come once over a restart, a failure at every step, and rebalances', async () => {
   const prefix = 'once.';
   await world.create(prefix);
-  const patients = Array.from({ length: 40 }, (_, i) => `p${i}`);
+  const ward = wardScript(40);
   world.lookup.load(
     SEED_LIMITS,
-    patients.map((id) => testPatient(id)),
+    ward.patients.map((id) => testPatient(id)),
   );
-
-  const produced: { patient: number; second: number; row: number }[] = [];
-  let row = 0;
   const produceSeconds = async (from: number, to: number) => {
-    for (let second = from; second < to; second++) {
-      const rows: Reading[] = patients.map((id, patient) => {
-        produced.push({ patient, second, row: ++row });
-        return reading(row, id, { heartBeat: valueAt(patient, second) }, second);
-      });
-      await world.produce(rows, prefix);
-    }
+    for (let second = from; second < to; second++) await world.produce(ward.nextSecond(), prefix);
   };
 
   // Each step fails once, in turn, in the middle of the work.
@@ -91,23 +74,11 @@ test('events come once over a restart, a failure at every step, and rebalances',
   await world.drained(prefix);
 
   const got = await eventsOf(prefix);
-  const expected = patients.flatMap((id, patient) => {
-    const history = produced
-      .filter((p) => p.patient === patient)
-      .map((p): JudgedSample => {
-        const value = valueAt(patient, p.second);
-        const judged = value === 72 ? 'normal' : value > 78 ? 'high' : 'low';
-        return { judged, rank: 3, second: p.second, reading: p.row };
-      });
-    return referenceEvents(history, CLEAR).map((e) => `${id} rds:${e.reading} ${e.kind} ${e.direction}`);
-  });
+  const expected = ward.expected(CLEAR);
   expect(expected.length).toBeGreaterThan(300);
-  expect(got.map((e) => `${e.patient.id} ${e.readingId} ${e.kind} ${e.direction}`).sort()).toEqual(expected.sort());
+  expect(told(got)).toEqual(expected);
   expect(new Set(got.map((e) => e.eventId)).size).toBe(got.length);
-  for (const id of patients) {
-    const rows = got.filter((e) => e.patient.id === id).map((e) => Number(e.readingId.slice(4)));
-    expect(rows).toEqual([...rows].sort((a, b) => a - b));
-  }
+  expect(outOfOrder(got)).toEqual([]);
 });
 
 test('a first start waits for limits and then alarms for nobody who is well; bad rows are counted and passed', async () => {
