@@ -1,10 +1,12 @@
-// `npm run bench`: latency at 1,000 rows/s and the drains of poll, watch and archive, beside Kafka's own perf tools in the same run.
-// Prints a table; `--json FILE` writes the same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
+// `npm run bench`: the drains of poll, watch and archive beside Kafka's own perf tools, what exactness costs, row commit to visible in the
+// lake, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,latency` chooses. Prints tables; `--json FILE` writes the
+// same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bootstrap } from '../../ops/local/bootstrap.mjs';
 import { ROOT } from '../../ops/local/cache.mjs';
@@ -16,12 +18,20 @@ const { values: given } = parseArgs({
     repeats: { type: 'string', default: '3' },
     json: { type: 'string' },
     'latency-for': { type: 'string', default: '30s' },
+    only: { type: 'string', default: 'drains,exactness,visible,latency' },
   },
 });
+const PARTS = given.only.split(',');
 const ROWS = Number(given.rows);
 const REPEATS = Number(given.repeats);
 const LATENCY_PATIENTS = 1_000;
 const FLUSH_MS = 1_000;
+const VISIBLE_ROWS_PER_SECOND = 5_000;
+const VISIBLE_FOR_MS = 65_000;
+/** Many small files: that tells how a drain went on, and is hard on what is done for each of them. */
+const EXACTNESS_FLUSH_ROWS = 20_000;
+/** Six partitions, so 90 files a minute. */
+const VISIBLE_FLUSH_MS = 4_000;
 
 scrubInPlace(process.env);
 const write = (text) => process.stderr.write(text);
@@ -29,41 +39,79 @@ await bootstrap({ write });
 const { createPhases } = await import('../../ops/local/demo/phases.mjs');
 const { setUpServices } = await import('../../ops/local/demo/services.mjs');
 const { drain } = await import('./drain.mjs');
+const { measureExactness } = await import('./exactness.mjs');
 const { fillTable, fillTopic } = await import('./fill.mjs');
 const { kafkaCeiling } = await import('./kafka-tools.mjs');
 const { runLatency } = await import('./latency.mjs');
+const { measureVisible } = await import('./visible.mjs');
 
 const phases = createPhases(write, () => performance.now());
 const main = join(ROOT, 'dist/src/main.js');
 const undo = [];
 try {
-  const drains = { poll: [], watch: [], archive: [] };
-  const options = { thresholds: 'seed', stack: null, patients: 200, keep: false };
-  const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
-  await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
-  for (const table of ['patients', 'thresholds']) importTable(table, childEnvironment(process.env, services.settings));
-  for (let repeat = 1; repeat <= REPEATS; repeat += 1) {
-    for (const role of Object.keys(drains)) {
-      const settings = await services.freshTopics(`${role}${repeat}`);
-      const env = childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(FLUSH_MS) });
-      if (role !== 'poll')
-        await phases.run(`${ROWS} rows into vital-info`, () => fillTopic(services, settings.KAFKA_PREFIX, ROWS));
-      const metric = { poll: 'poll_rows_total', watch: 'watch_readings_total', archive: 'archive_rows_total' }[role];
-      drains[role].push(
-        await phases.run(`drain ${role}, ${repeat} of ${REPEATS}`, () =>
-          drain({ main, env, role, metric, rows: ROWS }),
-        ),
-      );
+  const result = { machine: machine(), rows: ROWS, repeats: REPEATS };
+  if (PARTS.some((part) => part !== 'latency')) {
+    const options = { thresholds: 'seed', stack: null, patients: 200, keep: false };
+    const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
+    for (const table of ['patients', 'thresholds'])
+      importTable(table, childEnvironment(process.env, services.settings));
+    if (PARTS.includes('visible')) result.visible = await visible(services);
+    await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
+    if (PARTS.includes('drains')) {
+      result.drains = await drainAll(services);
+      result.kafka = await phases.run("Kafka's own perf tools", () => kafkaCeiling(services, ROWS));
     }
+    if (PARTS.includes('exactness')) {
+      const prepare = async (suffix, role) => ({
+        ...(await prepared(services, suffix, role)),
+        ARCHIVE_FLUSH_ROWS: String(EXACTNESS_FLUSH_ROWS),
+      });
+      result.exactness = await measureExactness({ prepare, main, rows: ROWS, repeats: REPEATS, phases });
+    }
+    for (const { run } of undo.splice(0).reverse()) await run();
   }
-  const ceiling = await phases.run("Kafka's own perf tools", () => kafkaCeiling(services, ROWS));
-  for (const { run } of undo.splice(0).reverse()) await run();
-  const latency = await runLatency({ patients: LATENCY_PATIENTS, duration: given['latency-for'] });
-  const result = { machine: machine(), rows: ROWS, repeats: REPEATS, drains: medians(drains), kafka: ceiling, latency };
+  if (PARTS.includes('latency'))
+    result.latency = await runLatency({ patients: LATENCY_PATIENTS, duration: given['latency-for'] });
   print(result);
   if (given.json) writeFileSync(given.json, `${JSON.stringify(result, undefined, 2)}\n`);
 } finally {
   for (const { run } of undo.reverse()) await run();
+}
+
+/** Topics and a lake of its own for one run, with its rows in place. */
+async function prepared(services, suffix, role) {
+  const settings = await services.freshTopics(suffix);
+  if (role !== 'poll')
+    await phases.run(`${ROWS} rows into vital-info`, () => fillTopic(services, settings.KAFKA_PREFIX, ROWS));
+  return childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(FLUSH_MS) });
+}
+
+async function drainAll(services) {
+  const drains = { poll: [], watch: [], archive: [] };
+  const metrics = { poll: 'poll_rows_total', watch: 'watch_readings_total', archive: 'archive_rows_total' };
+  for (let repeat = 1; repeat <= REPEATS; repeat += 1)
+    for (const role of Object.keys(drains)) {
+      const env = await prepared(services, `${role}${repeat}`, role);
+      const measure = () => drain({ main, env, role, metric: metrics[role], rows: ROWS });
+      drains[role].push(await phases.run(`drain ${role}, ${repeat} of ${REPEATS}`, measure));
+    }
+  return Object.fromEntries(Object.entries(drains).map(([role, runs]) => [role, medians(runs)]));
+}
+
+async function visible(services) {
+  const settings = await services.freshTopics('visible');
+  const env = childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(VISIBLE_FLUSH_MS) });
+  const { pool } = services.hospital;
+  return phases.run(`${VISIBLE_ROWS_PER_SECOND} rows/s until they are visible in the lake`, () =>
+    measureVisible({
+      pool,
+      env,
+      main,
+      lakeFolder: fileURLToPath(settings.LAKE_URL),
+      rowsPerSecond: VISIBLE_ROWS_PER_SECOND,
+      forMs: VISIBLE_FOR_MS,
+    }),
+  );
 }
 
 function importTable(table, env) {
@@ -82,32 +130,42 @@ function machine() {
   };
 }
 
-/** The median of each figure over the repeats. */
-function medians(drains) {
+/** The median of each figure over the runs. */
+function medians(runs) {
   const middle = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-  return Object.fromEntries(
-    Object.entries(drains).map(([role, runs]) => [
-      role,
-      Object.fromEntries(Object.keys(runs[0]).map((figure) => [figure, middle(runs.map((run) => run[figure]))])),
-    ]),
-  );
+  return Object.fromEntries(Object.keys(runs[0]).map((figure) => [figure, middle(runs.map((run) => run[figure]))]));
 }
 
-function print({ machine: m, drains, kafka, latency }) {
+function print({ machine: m, drains, kafka, exactness, visible: seen, latency }) {
   const out = (text) => process.stdout.write(`${text}\n`);
   out(`\n${m.cpu}, ${m.cores} cores, ${m.memoryGb} GB, Node ${m.node}; medians of ${REPEATS} runs of ${ROWS} rows`);
-  out(
-    '\n| drain, one process alone | rows/s | of the ceiling | CPU-s per million | peak MB |\n| --- | --- | --- | --- | --- |',
-  );
-  for (const [role, figures] of Object.entries(drains)) {
-    const peer = role === 'poll' ? kafka?.producePerSecond : kafka?.consumePerSecond;
-    const share = peer ? `${Math.round((figures.rowsPerSecond / peer) * 100)} %` : '–';
+  if (drains) {
     out(
-      `| ${role} | ${figures.rowsPerSecond} | ${share} | ${figures.cpuSecondsPerMillion} | ${figures.peakMemoryMb} |`,
+      '\n| drain, one process alone | rows/s | of the ceiling | CPU-s per million | peak MB |\n| --- | --- | --- | --- | --- |',
     );
+    for (const [role, figures] of Object.entries(drains)) {
+      const peer = role === 'poll' ? kafka?.producePerSecond : kafka?.consumePerSecond;
+      const share = peer ? `${Math.round((figures.rowsPerSecond / peer) * 100)} %` : '–';
+      out(
+        `| ${role} | ${figures.rowsPerSecond} | ${share} | ${figures.cpuSecondsPerMillion} | ${figures.peakMemoryMb} |`,
+      );
+    }
+    if (kafka)
+      out(`| Kafka's own tools | produce ${kafka.producePerSecond}, consume ${kafka.consumePerSecond} | | | |`);
   }
-  if (kafka) out(`| Kafka's own tools | produce ${kafka.producePerSecond}, consume ${kafka.consumePerSecond} | | | |`);
-  out(
-    `\nrow commit → accepted by SNS at ${LATENCY_PATIENTS} rows/s: p50 ${latency.p50} ms, p99 ${latency.p99} ms (${latency.alerts} alerts)`,
-  );
+  if (exactness) {
+    out('\n| what exactness costs | exact, rows/s | bare, rows/s | exact ÷ bare |\n| --- | --- | --- | --- |');
+    for (const [role, runs] of Object.entries(exactness)) {
+      const { exact, bare, ratio } = medians(runs);
+      out(`| ${role} | ${exact} | ${bare} | ${ratio.toFixed(2)} |`);
+    }
+  }
+  if (seen)
+    out(
+      `\nrow commit → visible to a reader of the folder at ${seen.rowsPerSecond} rows/s: p50 ${seen.p50} s, p95 ${seen.p95} s, p99 ${seen.p99} s; ${seen.filesPerMinute} files of vital_info a minute`,
+    );
+  if (latency)
+    out(
+      `\nrow commit → accepted by SNS at ${LATENCY_PATIENTS} rows/s: p50 ${latency.p50} ms, p99 ${latency.p99} ms (${latency.alerts} alerts)`,
+    );
 }
