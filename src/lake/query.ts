@@ -20,6 +20,14 @@ export interface LakeResult {
 /** Files move from staging to their place while a query starts. */
 const ATTEMPTS = 3;
 
+/** One in-memory database with a view for each table of the lake, as its files were when it was opened. */
+export interface LakeSql {
+  run(sql: string): Promise<void>;
+  query(sql: string): Promise<LakeResult>;
+  /** Into a table of one HUGEINT column. */
+  appendIds(table: string, ids: Iterable<bigint>): Promise<void>;
+}
+
 /**
  * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows; `dt` and
  * `hr` are text), and those of views.ts. `signs`: the vital signs that vital_info has a column for, whatever its files have.
@@ -30,34 +38,59 @@ export async function lakeQuery(
   sql: string,
   signs: readonly Sign[] = ATTRIBUTES,
 ): Promise<LakeResult> {
-  const duckdb = await loadDuckdb();
-  const root = localRoot(store);
   for (let attempt = 1; ; attempt++) {
     const files = await lakeFiles(store);
-    const instance = await duckdb.DuckDBInstance.create(':memory:');
-    const connection = await instance.connect();
     try {
-      for (const table of lakeTables(signs.map(({ name }) => name)))
-        await connection.run(
-          viewOf(
-            table,
-            root,
-            files.filter((file) => file.table === table.name),
-          ),
-        );
-      for (const { name, select } of lakeViews(signs, DUCKDB)) await connection.run(`CREATE VIEW ${name} AS ${select}`);
-      const reader = await connection.runAndReadAll(sql);
-      return {
-        columns: reader.deduplicatedColumnNames(),
-        rows: reader.getRowObjectsJson() as LakeResult['rows'],
-      };
+      return await withLakeSql(store, files, signs, (lake) => lake.query(sql));
     } catch (error) {
       const moved = files.some(({ at }) => at.startsWith('_staging/')) && attempt < ATTEMPTS;
       if (!moved) throw error;
-    } finally {
-      connection.closeSync();
-      instance.closeSync();
     }
+  }
+}
+
+/** Several statements over the same files. Throws as `lakeQuery`, and what `work` throws. */
+export async function withLakeSql<T>(
+  store: LakeStore,
+  files: readonly LakeFileNow[],
+  signs: readonly Sign[],
+  work: (lake: LakeSql) => Promise<T>,
+): Promise<T> {
+  const duckdb = await loadDuckdb();
+  const root = localRoot(store);
+  const instance = await duckdb.DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    for (const table of lakeTables(signs.map(({ name }) => name)))
+      await connection.run(
+        viewOf(
+          table,
+          root,
+          files.filter((file) => file.table === table.name),
+        ),
+      );
+    for (const { name, select } of lakeViews(signs, DUCKDB)) await connection.run(`CREATE VIEW ${name} AS ${select}`);
+    return await work({
+      run: async (sql) => void (await connection.run(sql)),
+      query: async (sql) => {
+        const reader = await connection.runAndReadAll(sql);
+        return {
+          columns: reader.deduplicatedColumnNames(),
+          rows: reader.getRowObjectsJson() as LakeResult['rows'],
+        };
+      },
+      appendIds: async (table, ids) => {
+        const appender = await connection.createAppender(table);
+        for (const id of ids) {
+          appender.appendHugeInt(id);
+          appender.endRow();
+        }
+        appender.closeSync();
+      },
+    });
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
   }
 }
 
