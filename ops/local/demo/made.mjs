@@ -12,7 +12,7 @@ const REDIS_WITHIN_MS = 5_000;
 const KEYS_AT_ONCE = 1_000;
 
 /**
- * Tries all four; throws with those that failed. `name` is the demo's, `endpoints` as WARDWATCH_STACK_* gave them.
+ * Tries all; throws with those that failed. `name` is the demo's, `endpoints` as WARDWATCH_STACK_* gave them.
  * Consumer groups end by themselves with their topics.
  */
 export async function removeMade(endpoints, name) {
@@ -22,7 +22,7 @@ export async function removeMade(endpoints, name) {
     removeDatabase(endpoints.rdsUrl, name),
     removeTopics(endpoints.kafkaBrokers, `${name}.`, log),
     removeKeys(endpoints.redisUrl, `{${name}}*`, log),
-    removeSnsTopic(endpoints.snsEndpoint, name),
+    ...(endpoints.snsEndpoint ? [removeSnsTopic(endpoints.snsEndpoint, name)] : []),
   ]);
   const failed = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason.message);
   if (failed.length > 0) throw new Error(`${name} could not be removed everywhere: ${failed.join('; ')}`);

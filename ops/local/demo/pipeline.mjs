@@ -1,31 +1,26 @@
 // A demo's moving parts on its services: the workers, the ward, and what looks at them.
 import { join } from 'node:path';
-import * as duckdb from '@duckdb/node-api';
-import { topicName } from '../../../dist/src/kafka/topics.js';
-import { columnName } from '../../../dist/src/lake/columns.js';
 import { ROOT } from '../cache.mjs';
 import { CommandError } from '../command-error.mjs';
 import { childEnvironment } from '../environment.mjs';
 import { readInbox } from '../inbox.mjs';
 import { logTail, processStart } from '../processes.mjs';
-import { createFollower } from './follower.mjs';
+import { observe } from './deployment.mjs';
 import { seededRandom } from './random.mjs';
-import { recomputeAlerts } from './recompute.mjs';
 import { endedText, startRoles } from './roles.mjs';
-import { PARTITIONS, POLICY, SEED, setUpServices } from './services.mjs';
+import { SEED, setUpServices } from './services.mjs';
 import { createSimulator } from './simulator.mjs';
-import { createTally } from './tally.mjs';
 
 const LOOK_AT_SERVICES_EVERY_MS = 500;
 
 /** Starts it all, pushing onto `undo` how to end each part. `id` makes its names unique; `signal` gives up the start. */
 export async function setUpPipeline({ options, phases, write, undo, id, signal }) {
   const services = await setUpServices({ options, phases, write, undo, id, signal });
-  const { stack, hospital, limits, kafka, kafkaPrefix, topicArn, lakeFolder, logFolder, settings, program } = services;
+  const { stack, hospital, limits, topicArn, logFolder, settings, program } = services;
   const failure = watchForFailure(stack);
   undo.push({ what: 'look at the services', run: async () => failure.close() });
   const roles = startRoles({
-    main: join(ROOT, 'dist/src/main.js'),
+    words: [join(ROOT, 'dist/src/main.js'), 'worker'],
     env: childEnvironment(process.env, settings),
     logFolder,
     onPid: (what, pid) => stack.addProcess({ what, pid, start: processStart(pid) ?? '' }),
@@ -36,11 +31,7 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
     Promise.race([roles.ready(signal), failure.failed]),
   );
 
-  const { decimalsOf } = hospital;
-  const attributes = hospital.attributes.map((attribute) => ({ ...attribute, lakeColumn: columnName(attribute.name) }));
-  const tally = createTally({ duckdb, lakeFolder, pool: hospital.pool, attributes });
-  const reader = await kafka.partitionReader();
-  const ageOf = new Map(hospital.patients.map((patient) => [patient.patientid, patient.age]));
+  const { tally, follower, recompute } = await observe(services, limits);
   return {
     /** Rejects when a service or a worker ends by itself. */
     failed: failure.failed,
@@ -49,29 +40,17 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
     simulator: createSimulator({
       pool: hospital.pool,
       patients: hospital.patients,
-      attributes,
+      attributes: hospital.attributes,
       random: seededRandom(SEED + 1),
       nowMs: () => Date.now(),
       excursionShare: options.excursions,
     }),
-    follower: createFollower({
-      reader,
-      queueTopic: topicName(kafkaPrefix, 'doctors-queue'),
-      deliveriesTopic: topicName(kafkaPrefix, 'alert-deliveries'),
-      partitions: PARTITIONS,
-    }),
+    follower,
     inbox: {
       messages: async () => (await readInbox(stack.snsEndpoint, { topicArn })).emails,
       newest: newestOf(stack.snsEndpoint, topicArn),
     },
-    recompute: async () =>
-      recomputeAlerts({
-        rows: await tally.lakeRows(),
-        ageOf: (patient) => ageOf.get(patient),
-        thresholds: limits,
-        decimalsOf,
-        ...POLICY,
-      }),
+    recompute,
     next: nextCommands(program),
   };
 }

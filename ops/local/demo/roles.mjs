@@ -1,8 +1,9 @@
-// The demo's worker processes: started with a clean environment, watched, and ended by their own ids.
+// Worker processes of a demo, a soak or a fault test: started with a clean environment, watched, perhaps started again, and ended by their own ids.
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CommandError } from '../command-error.mjs';
 
 /** Two replicas of archive, watch and deliver, as the issue of this demo asks. */
@@ -22,31 +23,37 @@ const STOP_WITHIN_MS = 30_000;
 const TAIL_LINES = 15;
 
 /**
- * Starts them all. `onExit(name, code, tail)` is called when one ends unasked. `onPid(name, pid)` records it for the next start's clean-up.
- * Answers {ready(), sums(), addresses(), stop(), kill()}.
+ * Starts them all: `words` and `--roles …` are given to Node. `onExit(name, code, tail)` is called when one ends unasked. `onPid(name, pid)` records
+ * it for the next start's clean-up. `restartAfterMs`: whatever ended one, it begins again so much later. `onEvent(name, entry)` gets every line of
+ * its log.
+ * Answers {names, look(), signal(), freeze(), ready(), sums(), addresses(), stop(), kill()}.
  */
-export function startRoles({ main, env, logFolder, onPid, onExit }) {
-  const workers = PROCESSES.map((row) => startOne(row));
+export function startRoles({ words, processes = PROCESSES, env, logFolder, onPid, onExit, restartAfterMs, onEvent }) {
+  const workers = processes.map((row) => ({ ...row, asked: false }));
   let stopping = false;
   let ends;
+  for (const worker of workers) startOne(worker);
 
-  function startOne({ name, roles }) {
+  function startOne(worker) {
+    const { name, roles } = worker;
     // A session of its own: Ctrl-C on the terminal is for the demo, which stops the workers in its own order, and what a
     // killed demo leaves is ended by process group.
-    const child = spawn(process.execPath, [main, 'worker', '--roles', roles], {
+    const child = spawn(process.execPath, [...words, '--roles', roles], {
       detached: true,
-      env,
+      env: { ...env, ...worker.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const worker = { name, roles, child, port: null, consoleUrl: null, tail: [], ended: null, gone: null };
+    Object.assign(worker, { child, port: null, consoleUrl: null, tail: [], ended: null, asked: false });
     onPid(name, child.pid);
-    const log = createWriteStream(join(logFolder, `${name}.log`));
+    const log = createWriteStream(join(logFolder, `${name}.log`), { flags: 'a' });
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         log.write(`${line}\n`);
         worker.tail.push(line);
         if (worker.tail.length > TAIL_LINES) worker.tail.shift();
-        if (line.includes('.listening')) noteAddress(worker, line);
+        const entry = eventOf(line);
+        if (entry?.event === 'http.listening') noteAddress(worker, entry);
+        if (entry) onEvent?.(name, entry);
       });
     }
     worker.gone = new Promise((resolve) => {
@@ -55,13 +62,40 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
         log.end();
         worker.ended = code ?? signal;
         resolve(worker.ended);
-        if (!stopping) onExit(name, worker.ended, worker.tail);
+        if (stopping) return;
+        if (!worker.asked) onExit(name, worker.ended, worker.tail);
+        if (restartAfterMs !== undefined) {
+          void pause(restartAfterMs).then(() => {
+            if (!stopping) startOne(worker);
+          });
+        }
       });
     });
-    return worker;
   }
 
+  const named = (name) => workers.find((worker) => worker.name === name);
+  const signal = (name, which) => {
+    const worker = named(name);
+    if (!alive(worker)) return false;
+    worker.asked = true;
+    return worker.child.kill(which);
+  };
+
   return {
+    names: workers.map(({ name }) => name),
+    /** The one with that name, as it is now. */
+    look: named,
+    /** Sends a signal to one; false where it is not there. Its end is no surprise then. */
+    signal,
+    /** SIGSTOP, and SIGCONT after `ms`; resolves then. False where it is not there. */
+    freeze: async (name, ms) => {
+      const worker = named(name);
+      const { child } = worker;
+      if (!alive(worker) || !child.kill('SIGSTOP')) return false;
+      await pause(ms);
+      child.kill('SIGCONT');
+      return true;
+    },
     /** Resolves when every process says that it is ready; rejects with what the slowest one waits for, or at once when `signal` aborts. */
     ready: async (signal) => {
       const untilMs = Date.now() + READY_WITHIN_MS;
@@ -109,8 +143,11 @@ export function startRoles({ main, env, logFolder, onPid, onExit }) {
     const late = setTimeout(() => {
       for (const worker of workers) if (worker.ended === null) worker.child.kill('SIGKILL');
     }, STOP_WITHIN_MS);
-    for (const worker of workers) worker.child.kill('SIGTERM');
-    const all = await Promise.all(workers.map(async (worker) => ({ name: worker.name, code: await worker.gone })));
+    // What ended by our own doing is no news.
+    const running = workers.filter((worker) => worker.ended === null || !worker.asked);
+    for (const worker of running) worker.child.kill('SIGCONT');
+    for (const worker of running) worker.child.kill('SIGTERM');
+    const all = await Promise.all(running.map(async (worker) => ({ name: worker.name, code: await worker.gone })));
     clearTimeout(late);
     return all.filter((end) => end.code !== 0);
   }
@@ -121,15 +158,22 @@ export function endedText(name, how, tail) {
   return `worker ${name} ended by itself (${how}):\n${tail.join('\n')}`;
 }
 
-function noteAddress(worker, line) {
+function alive({ child }) {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/** A line of the log; undefined for words meant for people. */
+function eventOf(line) {
   try {
-    const entry = JSON.parse(line);
-    if (entry.event !== 'http.listening') return;
-    if (entry.what === 'console') worker.consoleUrl = `http://127.0.0.1:${entry.port}`;
-    else worker.port = entry.port;
+    return JSON.parse(line);
   } catch {
-    // A line that is not JSON names no address: it stays in the log as it is.
+    return undefined;
   }
+}
+
+function noteAddress(worker, entry) {
+  if (entry.what === 'console') worker.consoleUrl = `http://127.0.0.1:${entry.port}`;
+  else worker.port = entry.port;
 }
 
 /** Empty where it does not answer: the sum is then short, and asked for again. */

@@ -1,32 +1,18 @@
 // What a demo stands on: the stack, a hospital in its database, topics, and the settings that workers get.
-import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import mysql from 'mysql2/promise';
-import { ATTRIBUTES } from '../../../dist/src/domain/attributes.js';
-import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS } from '../../../dist/src/domain/mapping.js';
-import { sourceTablesSql } from '../../../dist/src/domain/source-tables.js';
-import { createKafka } from '../../../dist/src/kafka/client.js';
 import { createSnsAdmin } from '../../../dist/src/sns/admin.js';
-import { systemClock } from '../../../dist/src/telemetry/clock.js';
-import { createLogger } from '../../../dist/src/telemetry/logger.js';
-import { createMetrics } from '../../../dist/src/telemetry/metrics.js';
 import { ROOT } from '../cache.mjs';
 import { childEnvironment } from '../environment.mjs';
 import { INBOX_ARN } from '../inbox.mjs';
 import { startStack } from '../stack.mjs';
-import { setUpHospital } from './hospital.mjs';
+import { FLUSH_MS, PARTITIONS, POLICY, setUpDeployment } from './deployment.mjs';
 import { loadLimits } from './limits.mjs';
 import { removeMade } from './made.mjs';
 import { EMULATOR } from './names.mjs';
 import { seededRandom } from './random.mjs';
 
 export const SEED = 20_261_124;
-export const PARTITIONS = 6;
-export const POLICY = { clearAfterMs: 5_000, clearSamples: 2 };
-const LIMITS_MAPPING = { ...DEFAULT_THRESHOLDS, severity: 'severity' };
-const FLUSH_MS = 2_000;
 const OWNER_ONLY = 0o600;
 const OWNER_RUNS = 0o700;
 
@@ -48,78 +34,25 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
     stack.noteMade(name);
     if (!options.keep) undo.push({ what: 'what was made on your services', run: () => removeMade(stack, name) });
   }
-  const lakeFolder = join(stack.folder, 'lake');
-  const logFolder = join(stack.folder, 'logs');
-  for (const folder of [lakeFolder, logFolder]) mkdirSync(folder, { recursive: true });
-
-  const hospital = await phases.run(
-    `hospital: ${options.patients} patients, ${limits.length} rows of limits (${options.thresholds})`,
-    () =>
-      setUpHospital({
-        mysql,
-        rdsUrl: stack.rdsUrl,
-        name,
-        password: randomBytes(12).toString('hex'),
-        tablesFor: (attributes) =>
-          sourceTablesSql({
-            vitals: { ...DEFAULT_VITALS, attributes },
-            patients: DEFAULT_PATIENTS,
-            thresholds: LIMITS_MAPPING,
-          }),
-        thresholds: limits,
-        knownAttributes: ATTRIBUTES,
-        patientCount: options.patients,
-        random: seededRandom(SEED),
-      }),
-  );
-  undo.push({ what: 'hospital', run: () => hospital.end() });
-
-  const kafkaPrefix = `${name}.`;
-  const kafka = createKafka(
-    { brokers: stack.kafkaBrokers.split(','), clientId: name },
-    { log: createLogger({ level: 'error', write: () => undefined }), metrics: createMetrics(), clock: systemClock },
-  );
-  undo.push({ what: 'Kafka connection', run: () => kafka.close() });
-  const topicArn = await phases.run('topics', async () => {
-    await kafka.admin.ensureTopics(kafkaPrefix, { partitions: PARTITIONS, replication: 1 });
-    const sns = createSnsAdmin({ ...EMULATOR, endpoint: stack.snsEndpoint });
-    const arn = await sns.createTopic(name);
-    await sns.subscribe(arn, 'sqs', INBOX_ARN);
-    sns.close();
-    return arn;
+  const deployment = await setUpDeployment({
+    name,
+    folder: stack.folder,
+    endpoints: stack,
+    limits,
+    patients: options.patients,
+    random: seededRandom(SEED),
+    undo,
+    limitsName: options.thresholds,
+    run: phases.run,
+    makeTopic: async () => {
+      const sns = createSnsAdmin({ ...EMULATOR, endpoint: stack.snsEndpoint });
+      const arn = await sns.createTopic(name);
+      await sns.subscribe(arn, 'sqs', INBOX_ARN);
+      sns.close();
+      return arn;
+    },
   });
-
-  const configFile = join(stack.folder, 'wardwatch.yaml');
-  const policyFile = join(stack.folder, 'policy.yaml');
-  // JSON is YAML, and nothing in it needs escaping twice.
-  writeFileSync(
-    configFile,
-    JSON.stringify({
-      attributes: hospital.attributes.map((attribute) => attribute.name),
-      source: { thresholds: LIMITS_MAPPING },
-    }),
-  );
-  writeFileSync(policyFile, JSON.stringify({ clearAfter: POLICY.clearAfterMs, clearSamples: POLICY.clearSamples }));
-  const settings = {
-    WARDWATCH_CONFIG: configFile,
-    WARDWATCH_POLICY: policyFile,
-    WARDWATCH_DEPLOYMENT: 'wardwatch-demo',
-    RDS_URL: hospital.readerUrl,
-    KAFKA_BROKERS: stack.kafkaBrokers,
-    KAFKA_PREFIX: kafkaPrefix,
-    KAFKA_PARTITIONS: String(PARTITIONS),
-    KAFKA_REPLICATION: '1',
-    REDIS_URL: stack.redisUrl,
-    REDIS_PREFIX: `{${name}}`,
-    AWS_ENDPOINT_URL_SNS: stack.snsEndpoint,
-    SNS_TOPIC_ARN: topicArn,
-    LAKE_URL: pathToFileURL(lakeFolder).href,
-    ARCHIVE_FLUSH_MS: String(FLUSH_MS),
-    POLL_START: 'beginning',
-    METRICS_PORT: '0',
-    METRICS_HOST: '127.0.0.1',
-    CONSOLE_PORT: '0',
-  };
+  const settings = { ...deployment.settings, WARDWATCH_DEPLOYMENT: 'wardwatch-demo' };
   for (const warning of warnings) write(`  ! ${warning}\n`);
   write(
     `  shortened for the demo: an episode ends after ${POLICY.clearAfterMs / 1000} s in range (usually 30 s), the lake is written every ${FLUSH_MS / 1000} s (usually 60 s)\n`,
@@ -130,23 +63,10 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
   /** The same services under topics, keys and a lake of their own: for another run over the same rows. Answers its settings. */
   const freshTopics = async (suffix) => {
     const prefix = `${name}.${suffix}.`;
-    await kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
+    await deployment.kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
     return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${settings.LAKE_URL}-${suffix}` };
   };
-  return {
-    freshTopics,
-    name,
-    stack,
-    hospital,
-    limits,
-    kafka,
-    kafkaPrefix,
-    topicArn,
-    lakeFolder,
-    logFolder,
-    settings,
-    program,
-  };
+  return { ...deployment, freshTopics, name, stack, limits, settings, program };
 }
 
 /**

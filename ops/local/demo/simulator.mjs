@@ -22,17 +22,26 @@ export function connectionsFor(patients) {
   return Math.max(CONNECTIONS.least, Math.ceil(patients / CONNECTIONS.patientsEach));
 }
 
+/** What hospitals' programs do to a table beside plain inserts. */
+const STORM = { bulk: 0.1, select: 0.05, savepoint: 0.1, heldLong: 0.01, heldLongMs: 1_500 };
+const CALM = { bulk: 0, select: 0, savepoint: 0, heldLong: 0, heldLongMs: 0 };
+const CONNECT_AGAIN_MS = 500;
+
 /**
  * `pool` is mysql2's promise pool with enough connections (connectionsFor); `patients` carry `signs` (ward.mjs).
+ * `storm`: bulk inserts, INSERT … SELECT, savepoints and longer transactions too. `onBroken` is told of a connection that broke, and another is
+ * opened; without it the ward fails.
  * `start()` begins; `stop()` ends after open transactions have ended, and answers the counts.
  */
-export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare }) {
+export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare, storm, onBroken }) {
   const waiting = [];
   const committedAtMs = new Map();
   const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0 };
   const excursions = new Map();
+  const shares = storm ? STORM : CALM;
   const columns = ['customerId', ...attributes.map((attribute) => attribute.column), 'recorded_at'];
-  const insert = `INSERT INTO patients_vital_info (${columns.join(', ')}) VALUES ?`;
+  const into = `INSERT INTO patients_vital_info (${columns.join(', ')})`;
+  const asSelect = `SELECT ${columns.map(() => '?').join(', ')}`;
   let running = false;
   let timer;
   let startedMs = 0;
@@ -90,26 +99,53 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
   };
 
   const work = async () => {
-    const connection = await pool.getConnection();
-    try {
-      while (running) {
-        const rows = waiting.splice(0, random.int(1, ROWS_PER_TRANSACTION_MAX));
-        if (rows.length === 0) await pause(TICK_MS / 2);
-        else await transaction(connection, rows);
+    while (running) {
+      let connection;
+      try {
+        connection = await pool.getConnection();
+        while (running) {
+          const rows = waiting.splice(0, random.int(1, ROWS_PER_TRANSACTION_MAX));
+          if (rows.length === 0) await pause(TICK_MS / 2);
+          else await transaction(connection, rows);
+        }
+        connection.release();
+      } catch (error) {
+        connection?.destroy();
+        if (!onBroken) throw error;
+        onBroken(error);
+        await pause(CONNECT_AGAIN_MS);
       }
-    } finally {
-      connection.release();
     }
+  };
+
+  /** Answers the ids of the rows; one statement for all of them, or one for each. */
+  const insertRows = async (connection, rows) => {
+    if (random.chance(shares.bulk)) {
+      const [{ insertId }] = await connection.query(`${into} VALUES ?`, [rows]);
+      return rows.map((_row, i) => String(insertId + i));
+    }
+    const ids = [];
+    for (const row of rows) {
+      // INSERT … SELECT takes its ids otherwise, and may leave some that nobody ever uses.
+      const [{ insertId }] = random.chance(shares.select)
+        ? await connection.query(`${into} ${asSelect}`, row)
+        : await connection.query(`${into} VALUES ?`, [[row]]);
+      ids.push(String(insertId));
+      if (random.chance(HELD_SHARE)) await pause(random.int(1, HELD_MAX_MS));
+    }
+    return ids;
   };
 
   const transaction = async (connection, rows) => {
     await connection.query('START TRANSACTION');
-    const ids = [];
-    for (const row of rows) {
-      const [result] = await connection.query(insert, [[row]]);
-      ids.push(String(result.insertId));
-      if (random.chance(HELD_SHARE)) await pause(random.int(1, HELD_MAX_MS));
+    if (random.chance(shares.savepoint)) {
+      // What this undoes is written again: the devices' readings do not get lost.
+      await connection.query('SAVEPOINT half');
+      await insertRows(connection, rows);
+      await connection.query('ROLLBACK TO half');
     }
+    const ids = await insertRows(connection, rows);
+    if (random.chance(shares.heldLong)) await pause(shares.heldLongMs);
     if (random.chance(ROLLBACK_SHARE)) {
       await connection.query('ROLLBACK');
       counts.rollbacks += 1;

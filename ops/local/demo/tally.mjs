@@ -29,13 +29,26 @@ export function createTally({ duckdb, lakeFolder, pool, attributes }) {
       );
       return { rows: Number(row.n), distinctIds: Number(row.ids), deadRows };
     },
-    /** Every row of the lake in Kafka's order, as recompute.mjs takes them. */
-    lakeRows: async () => {
+    /** Ids that were given up, by the lake; and those that RDS lacks below its last. */
+    retired: async () => {
+      const [[row]] = await pool.query('SELECT COALESCE(MAX(id), 0) - COUNT(*) AS absent FROM patients_vital_info');
+      const ids = existsSync(join(lakeFolder, 'gap'))
+        ? (
+            await query(
+              `SELECT CAST(SUM(last_id - first_id + 1) AS VARCHAR) AS n FROM read_parquet('${filesOf('gap')}')`,
+            )
+          )[0].n
+        : 0;
+      return { ids: Number(ids), absent: Number(row.absent) };
+    },
+    /** Every row that came from one partition, in Kafka's order, as recompute.mjs takes them. */
+    lakeRows: async (partition) => {
       if (!existsSync(join(lakeFolder, 'vital_info'))) return [];
       const signs = attributes.map((attribute) => `"${attribute.lakeColumn}" AS "${attribute.name}"`).join(', ');
       const rows = await query(
         `SELECT CAST(row_id AS VARCHAR) AS id, patient_id AS patient, epoch_us(recorded_at) AS us, ${signs}
-         FROM read_parquet('${filesOf('vital_info')}', union_by_name = true) ORDER BY kafka_partition, kafka_offset`,
+         FROM read_parquet('${filesOf('vital_info')}', union_by_name = true)
+         WHERE kafka_partition = ${partition} ORDER BY kafka_offset`,
       );
       return rows.map((row) => ({
         id: row.id,

@@ -1,0 +1,90 @@
+// Does a run under faults add up? Rows, retired ids, alerts and e-mails, each counted where a user would see them.
+
+const SHOWN = 5;
+const LABEL = 'POSSIBLE REPEAT';
+
+/**
+ * Answers a function that answers {ok, terms: [{ok, text}]}. `observer` as deployment.mjs's observe() answers it; `received()` answers what
+ * readers got: {id, body}.
+ */
+export function createLook({ observer, received }) {
+  const { tally, follower, recompute } = observer;
+  return async () => {
+    const [rds, lake] = [await tally.rds(), await tally.lake()];
+    const rows = {
+      ok: rds.rows === lake.rows && lake.rows === lake.distinctIds && lake.deadRows === 0,
+      text: `${rds.rows} rows in RDS = ${lake.rows} in the lake = ${lake.distinctIds} distinct, ${lake.deadRows} dead`,
+    };
+    // What is not in the lake yet would only make alerts look surplus.
+    if (!rows.ok) return { ok: false, rds, lake, terms: [rows] };
+    const gaps = await tally.retired();
+    await follower.advance();
+    const { expected } = await recompute();
+    const alerts = [...follower.events.values()];
+    const got = new Set(alerts.map(describe));
+    const toSend = follower.toSend();
+    const decided = new Set(toSend.map((entry) => entry.record.eventId));
+    const mails = mailsByEvent(await received());
+    const acceptedIds = new Set(toSend.flatMap((entry) => entry.accepted.map(({ snsMessageId }) => snsMessageId)));
+    const receivedIds = new Set([...mails.values()].flat().map(({ id }) => id));
+    const terms = [
+      rows,
+      {
+        ok: gaps.ids === gaps.absent,
+        text: `${gaps.absent} ids absent from RDS below its last = ${gaps.ids} retired in the lake`,
+      },
+      empty(
+        `${got.size} alerts as recomputed: missing`,
+        [...expected].filter((text) => !got.has(text)),
+      ),
+      empty(
+        'alerts not expected',
+        [...got].filter((text) => !expected.has(text)),
+      ),
+      empty('alerts twice', [...follower.repeated(), ...Array.from({ length: alerts.length - got.size })]),
+      empty('records unreadable', Array.from({ length: follower.unreadable() })),
+      empty('alerts without a decision to send', alerts.filter(({ eventId }) => !decided.has(eventId)).map(describe)),
+      empty(
+        `${toSend.length} decisions to send: not accepted`,
+        toSend
+          .filter(({ accepted }) => accepted.length === 0)
+          .map(({ record, states }) => `${record.eventId} ${states}`),
+      ),
+      empty(
+        'accepted but never received',
+        [...acceptedIds].filter((id) => !receivedIds.has(id)),
+      ),
+      empty('events without an e-mail', alerts.filter(({ eventId }) => !mails.has(eventId)).map(describe)),
+      empty(
+        'e-mails for no event',
+        [...mails.keys()].filter((id) => !follower.events.has(id)),
+      ),
+      empty(
+        'e-mailed twice without a label',
+        [...mails]
+          .filter(([, all]) => all.filter(({ body }) => !body.includes(LABEL)).length > 1)
+          .map(([eventId]) => eventId),
+      ),
+    ];
+    return { ok: terms.every(({ ok }) => ok), rds, lake, alerts: got.size, terms };
+  };
+}
+
+function mailsByEvent(received) {
+  const found = new Map();
+  for (const mail of received) {
+    const id = /^Event: +(\S+)$/m.exec(mail.body)?.[1] ?? '(none)';
+    found.set(id, [...(found.get(id) ?? []), mail]);
+  }
+  return found;
+}
+
+function describe(event) {
+  const row = event.readingId.slice(event.readingId.lastIndexOf(':') + 1);
+  return `${event.kind} ${event.patient.id} ${event.attribute} ${event.direction} ${row}`;
+}
+
+function empty(what, items) {
+  const shown = items.slice(0, SHOWN).join(' | ');
+  return { ok: items.length === 0, text: `${what}: ${items.length}${items.length > 0 ? ` (${shown})` : ''}` };
+}

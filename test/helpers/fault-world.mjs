@@ -1,0 +1,70 @@
+// A ward and a wardwatch to be hurt: tables, topics and settings on given services, an SNS that can misbehave, and what must add up afterwards.
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { observe, setUpDeployment } from '../../ops/local/demo/deployment.mjs';
+import { loadLimits } from '../../ops/local/demo/limits.mjs';
+import { removeMade } from '../../ops/local/demo/made.mjs';
+import { seededRandom } from '../../ops/local/demo/random.mjs';
+import { createSimulator } from '../../ops/local/demo/simulator.mjs';
+import { childEnvironment } from '../../ops/local/environment.mjs';
+import { FOLDER_PREFIX, removeFolder } from '../../ops/local/state.mjs';
+import { createLook } from './adds-up.mjs';
+import { startHostileSns } from './hostile-sns.mjs';
+
+const TOPIC_ARN = 'arn:aws:sns:us-east-1:000000000000:faults';
+const LOOK_EVERY_MS = 1_000;
+
+/**
+ * `name` begins with wardwatch_demo_; `endpoints`: {rdsUrl, kafkaBrokers, redisUrl}; `shared`: they outlive the run, so what was made on them is
+ * removed. The folder stays where close(true) says so.
+ */
+export async function setUpFaultWorld({ name, endpoints, shared, patients, excursionShare, storm, seed, onBroken }) {
+  const undo = [];
+  const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}fault-`));
+  const sns = await startHostileSns();
+  undo.push({ run: () => sns.close() });
+  const { rows: limits } = loadLimits('seed');
+  const all = { ...endpoints, snsEndpoint: sns.url };
+  const deployment = await setUpDeployment({
+    ...{ name, folder, limits, patients, undo },
+    endpoints: all,
+    random: seededRandom(seed),
+    makeTopic: async () => TOPIC_ARN,
+  });
+  const observer = await observe(deployment, limits);
+  const simulator = createSimulator({
+    pool: deployment.hospital.pool,
+    patients: deployment.hospital.patients,
+    attributes: deployment.hospital.attributes,
+    random: seededRandom(seed + 1),
+    nowMs: () => Date.now(),
+    ...{ excursionShare, storm, onBroken },
+  });
+  const look = createLook({ observer, received: async () => sns.received });
+  return {
+    ...deployment,
+    folder,
+    sns,
+    simulator,
+    observer,
+    look,
+    env: childEnvironment(process.env, deployment.settings),
+    /** Looks until everything adds up; answers the last look, whatever it says, after `withinMs`. */
+    settle: async (withinMs) => {
+      const untilMs = Date.now() + withinMs;
+      for (;;) {
+        const verdict = await look();
+        if (verdict.ok || Date.now() > untilMs) return verdict;
+        await pause(LOOK_EVERY_MS);
+      }
+    },
+    close: async (keepFolder = false) => {
+      await simulator.stop();
+      for (const { run } of undo.reverse()) await run();
+      if (shared) await removeMade(endpoints, name);
+      if (!keepFolder) removeFolder(folder);
+    },
+  };
+}
