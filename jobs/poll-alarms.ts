@@ -1,5 +1,5 @@
 // What the poller says aloud about gaps, evidence and values, each at most once a minute, and as reasons in its health.
-import { type Ledger, oldestGapMs } from '../src/domain/gap-ledger.js';
+import { holdersOf, type Ledger, oldestGap } from '../src/domain/gap-ledger.js';
 import type { Clock, Logger } from '../src/domain/ports.js';
 import type { EvidenceLook } from '../src/mysql/vitals-source.js';
 
@@ -10,6 +10,7 @@ const NO_EVIDENCE_MS = 10_000;
 const OLD_GAP_MS = 60_000;
 /** Bad values logged a minute; the metric counts them all. */
 const BAD_VALUES_LOGGED = 10;
+const TRANSACTIONS_LOGGED = 10;
 
 export interface PollAlarms {
   evidence(look: EvidenceLook): void;
@@ -61,21 +62,22 @@ export function createPollAlarms(log: Logger, clock: Clock): PollAlarms {
       );
     },
     gaps: (ledger, nowMs) => {
-      const oldestMs = oldestGapMs(ledger);
-      const ageMs = oldestMs === undefined ? 0 : nowMs - oldestMs;
-      if (ageMs < OLD_GAP_MS) {
+      const oldest = oldestGap(ledger);
+      const ageMs = oldest === undefined ? 0 : nowMs - oldest.bornMs;
+      if (oldest === undefined || ageMs < OLD_GAP_MS) {
         gapReason = undefined;
         return;
       }
-      const oldest = ledger.gaps.find((gap) => gap.bornMs === oldestMs);
-      gapReason = `ids ${oldest?.from} to ${oldest?.to} wait for a transaction for ${Math.round(ageMs / 1_000)} s`;
+      const holders = holdersOf(ledger, oldest).map(({ id }) => id);
+      const whom = holders[0] === undefined ? 'a list of transactions' : `transaction ${holders[0]}`;
+      gapReason = `ids ${oldest.from} to ${oldest.to} wait for ${whom} for ${Math.round(ageMs / 1_000)} s: \`wardwatch source status\` says whose it is`;
       seldom('poll.gap-old', () =>
         log.warn('poll.gap-old', {
-          from: String(oldest?.from),
-          to: String(oldest?.to),
+          from: String(oldest.from),
+          to: String(oldest.to),
           ageSeconds: Math.round(ageMs / 1_000),
           gaps: ledger.gaps.length,
-          transactions: ledger.transactions.map(({ id }) => id).slice(0, BAD_VALUES_LOGGED),
+          transactions: holders.slice(0, TRANSACTIONS_LOGGED),
         }),
       );
     },

@@ -1,5 +1,5 @@
 // What one look at the table has to say: rows, late ones, retired ids, gaps and lag in metrics; values that can't be used in the log.
-import { type IdRange, type Ledger, oldestGapMs, openIds } from '../src/domain/gap-ledger.js';
+import { holdersOf, type IdRange, type Ledger, oldestGap, openIds } from '../src/domain/gap-ledger.js';
 import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
 import { POSITION_LIMIT_BYTES } from '../src/domain/position.js';
 import { parseMicros } from '../src/domain/time.js';
@@ -42,9 +42,12 @@ export function reportLook(
   // The last row of a backlog may have been old; once nothing waits, nothing is late.
   else if (reachedEnd) metrics.gauge('poll_lag_seconds', 0);
   if (reachedEnd) metrics.gauge('poll_lag_rows', 0);
-  const oldestMs = oldestGapMs(ledger);
+  const oldest = oldestGap(ledger);
+  const holder = oldest && holdersOf(ledger, oldest)[0];
+  const secondsSince = (ms: number | undefined) => (ms === undefined ? 0 : Math.max(0, steadyMs - ms) / 1e3);
   metrics.gauge('poll_gaps_open', openIds(ledger));
-  metrics.gauge('poll_gap_oldest_seconds', oldestMs === undefined ? 0 : Math.max(0, steadyMs - oldestMs) / 1e3);
+  metrics.gauge('poll_gap_oldest_seconds', secondsSince(oldest?.bornMs));
+  metrics.gauge('poll_gap_transaction_seconds', secondsSince(holder?.firstSeenMs));
   alarms.gaps(ledger, steadyMs);
   alarms.positionFull(positionBytes > POSITION_LIMIT_BYTES);
 }

@@ -83,6 +83,8 @@ export interface PollSource {
   forgetSession(): void;
   /** Forgets everything; the next look owns the source anew. */
   letGo(): Promise<void>;
+  /** A look has failed: the lag is what has passed since the end of the table was last reached. */
+  reportStandstill(): void;
   /** For people: what stands still, and what to do. */
   reasons(): readonly string[];
 }
@@ -284,6 +286,10 @@ export function createPollSource(parts: PollSourceParts): PollSource {
       session = undefined;
     },
     letGo,
+    reportStandstill: () => {
+      const endUs = owned?.position?.reachedEndAt;
+      if (endUs != null) metrics.gauge('poll_lag_seconds', Math.max(0, clock.nowMs() / 1e3 - endUs / 1e6));
+    },
     reasons: alarms.reasons,
   };
 }

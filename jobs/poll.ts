@@ -23,6 +23,7 @@ const REFUSED_AGAIN_MS = 5_000;
 const STOP_WITHIN_MS = 15_000;
 /** Errors whose message is for people and quotes no data. */
 const SAYS_WHAT_TO_DO = [KafkaGrantError, RecordTooLargeError, TopicMissingError];
+const LOCK_WAIT_OVER = 'ER_LOCK_WAIT_TIMEOUT';
 const JOB_NAME = /^[a-z0-9-]+$/;
 
 export interface PollParts extends PollSourceParts {
@@ -95,6 +96,7 @@ export function createPollActor(parts: PollParts): Actor {
   /** A failed look: says what it was, forgets what is in doubt. Answers how long to wait, or undefined where the turn ends. */
   const after = async (error: unknown, failures: number): Promise<number | undefined> => {
     const waitMs = Math.min(RETRY_FIRST_MS * 2 ** failures, RETRY_MOST_MS);
+    polling.reportStandstill();
     if (error instanceof FencedError) {
       log.warn('poll.fenced', { source });
       await polling.letGo();
@@ -109,7 +111,7 @@ export function createPollActor(parts: PollParts): Actor {
     }
     if (error instanceof MysqlError) {
       if (failures === 0) log.warn('poll.source-unavailable', { source, errorCode: error.code });
-      trouble = `the source does not answer (${error.code}): is RDS_URL right, and the server up?`;
+      trouble = awayInWords(error);
       polling.forgetSession();
       return waitMs;
     }
@@ -190,7 +192,7 @@ export function createPollActor(parts: PollParts): Actor {
     } catch (error) {
       if (!(error instanceof MysqlError)) throw error;
       if (trouble === undefined) log.warn('poll.source-unavailable', { source, errorCode: error.code });
-      trouble = `the source does not answer (${error.code}): is RDS_URL right, and the server up?`;
+      trouble = awayInWords(error);
     }
   };
 
@@ -224,4 +226,10 @@ export function createPollActor(parts: PollParts): Actor {
       return { ready: started && trouble === undefined && !stuck, live: !stuck, reasons };
     },
   };
+}
+
+function awayInWords(error: MysqlError): string {
+  return error.code === LOCK_WAIT_OVER
+    ? 'the table is locked by somebody (LOCK TABLES, ALTER TABLE): its rows wait until it is released; SHOW FULL PROCESSLIST on the server says who it is'
+    : `the source does not answer (${error.code}): is RDS_URL right, and the server up?`;
 }

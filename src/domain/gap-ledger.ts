@@ -121,11 +121,18 @@ export function openIds(ledger: Ledger): number {
   return Number(ids);
 }
 
-/** When the oldest open gap was born; undefined where none is open. */
-export function oldestGapMs(ledger: Ledger): number | undefined {
-  let oldest: number | undefined;
-  for (const gap of ledger.gaps) if (oldest === undefined || gap.bornMs < oldest) oldest = gap.bornMs;
+/** The open gap that was born first; undefined where none is open. */
+export function oldestGap(ledger: Ledger): Gap | undefined {
+  let oldest: Gap | undefined;
+  for (const gap of ledger.gaps) if (oldest === undefined || gap.bornMs < oldest.bornMs) oldest = gap;
   return oldest;
+}
+
+/** The transactions that may still commit ids of the gap, as far as the newest list knows; oldest first. */
+export function holdersOf({ transactions }: Pick<Ledger, 'transactions'>, gap: Gap): readonly SeenTransaction[] {
+  return transactions
+    .filter(({ firstSeenMs }) => gap.collectedMs === null || firstSeenMs <= gap.collectedMs)
+    .sort((a, b) => a.firstSeenMs - b.firstSeenMs);
 }
 
 /** The ranges of [from, to] that `ids` (ascending decimal text within it) leave out. */

@@ -23,11 +23,17 @@ export const METRICS = [
   {
     name: 'poll_lag_seconds',
     type: 'gauge',
-    help: 'Age of the oldest row of the last page when it was committed.',
+    help: 'Age of the oldest row of the last page when it was committed; while looks fail, time since the end of the table was last reached.',
     labels: [],
   },
   { name: 'poll_gaps_open', type: 'gauge', help: 'Skipped ids whose transaction may still commit.', labels: [] },
   { name: 'poll_gap_oldest_seconds', type: 'gauge', help: 'Age of the oldest open gap.', labels: [] },
+  {
+    name: 'poll_gap_transaction_seconds',
+    type: 'gauge',
+    help: 'How long the oldest transaction that can still commit the oldest gap has been seen; 0: none is known. `wardwatch source status` names it.',
+    labels: [],
+  },
   { name: 'poll_ids_retired_total', type: 'counter', help: 'Ids proved to be rolled back.', labels: [] },
   {
     name: 'poll_late_rows_total',

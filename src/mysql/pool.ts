@@ -5,6 +5,8 @@ import type { Logger, Metrics } from '../domain/ports.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 30_000;
+/** A locked table (LOCK TABLES, ALTER TABLE) is waited for so long, below the time-out: the server gives up, and no thread of ours piles up there. */
+const LOCK_WAIT_S = 20;
 const KEEP_ALIVE_AFTER_MS = 10_000;
 const POOL_CONNECTIONS = 4;
 const DEFAULT_PORT = 3306;
@@ -190,7 +192,7 @@ function sessionOver(connection: Connection, report: (error: MysqlError | undefi
 /** sql_mode is ours, because the driver escapes with backslashes and quotes identifiers with backticks. */
 async function prepare(connection: Connection): Promise<void> {
   await connection.query({
-    sql: "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES'",
+    sql: `SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = ${LOCK_WAIT_S}`,
     timeout: CONNECT_TIMEOUT_MS,
   });
   await connection.query({

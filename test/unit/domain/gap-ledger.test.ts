@@ -9,7 +9,7 @@ import {
   foldTransactions,
   type Ledger,
   missingIn,
-  oldestGapMs,
+  oldestGap,
   openIds,
   startLedger,
 } from '../../../src/domain/gap-ledger.js';
@@ -269,7 +269,7 @@ describe('gap ledger', () => {
       ],
       5,
     );
-    expect([openIds(ledger), oldestGapMs(ledger)]).toEqual([11, 5]);
+    expect([openIds(ledger), oldestGap(ledger)?.bornMs]).toEqual([11, 5]);
     expect(missingIn({ from: 5n, to: 9n }, ['6', '8'])).toEqual([
       { from: 5n, to: 5n },
       { from: 7n, to: 7n },

@@ -201,6 +201,49 @@ describe('poll source', () => {
     expect(w.retired()).toHaveLength(11_999);
   });
 
+  it('says which transaction an old gap waits for, and for how long it was seen', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.add(1, 4);
+    w.state.transactions = ['70'];
+    await poller.look();
+    w.state.ms += 2_500;
+    w.state.transactions = ['70', '71'];
+    await poller.look();
+    w.state.ms += 200;
+    w.state.transactions = ['70', '71', '72'];
+    await poller.look();
+    w.state.ms += 60_000;
+    await poller.look();
+    // 72 came when the gap's own were known already.
+    expect(w.log.lines.filter(({ event }) => event === 'poll.gap-old').map(({ fields }) => fields)).toMatchObject([
+      { from: '2', to: '3', gaps: 1, transactions: ['70', '71'] },
+    ]);
+    expect(poller.reasons()).toEqual([
+      'ids 2 to 3 wait for transaction 70 for 63 s: `wardwatch source status` says whose it is',
+    ]);
+    expect(await w.metrics.value('poll_gap_transaction_seconds')).toBe(62.7);
+    w.state.transactions = [];
+    for (const ms of [200, 200]) {
+      w.state.ms += ms;
+      await poller.look();
+    }
+    expect(poller.reasons()).toEqual([]);
+    expect(await w.metrics.value('poll_gap_transaction_seconds')).toBe(0);
+  });
+
+  it('is late by what has passed since the end of the table was reached, while looks fail', async () => {
+    const w = world();
+    const poller = w.poller();
+    w.add(1);
+    await poller.look();
+    w.state.broken = true;
+    w.state.ms += 7_000;
+    await expect(poller.look()).rejects.toThrow(MysqlError);
+    poller.reportStandstill();
+    expect(await w.metrics.value('poll_lag_seconds')).toBe(7);
+  });
+
   it('says why gaps stay open when no list is new, and counts bad values', async () => {
     const w = world();
     const poller = w.poller();
