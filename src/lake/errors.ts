@@ -45,3 +45,19 @@ export class ParquetVerifyError extends Error {
 export class LakeQueryError extends Error {
   override readonly name = 'LakeQueryError';
 }
+
+/**
+ * HDFS refused, or did not answer. `code` is the system code that the same trouble would have on a disk; `exception` is
+ * HDFS's own class, undefined where no answer came: the outcome is then unknown.
+ */
+export class HdfsError extends Error {
+  override readonly name = 'HdfsError';
+  readonly code: string;
+  readonly exception: string | undefined;
+
+  constructor(message: string, code: string, options: { readonly exception?: string; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.code = code;
+    this.exception = options.exception;
+  }
+}

@@ -4,12 +4,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { FileOps, LakeStore } from '../domain/ports.js';
 import { LakeFileMissingError, LakePathError } from './errors.js';
-
-const STAGING = '_staging';
-/** Half-written files: hidden, so that neither `list` nor any engine shows them. */
-const TEMPORARY_PREFIX = '.tmp-';
-/** A living writer's stays for seconds. One that slept for longer finds its file gone, fails, and starts anew. */
-const LEFTOVER_AFTER_MS = 3_600_000;
+import { checkedPath, LEFTOVER_AFTER_MS, STAGING, TEMPORARY_PREFIX } from './lake-path.js';
 
 /**
  * `location` is a file:// URL or a plain path; the folder is made at the first write, its parent must exist.
@@ -169,17 +164,6 @@ function rootOf(location: string): string {
   if (/^[a-z][a-z0-9+.-]*:/i.test(location) || location === '')
     throw new LakePathError('a folder lake is a file:// URL or a path; LAKE_URL names neither');
   return path.resolve(location);
-}
-
-/** Refuses what would leave the lake's folder and what HDFS refuses, so that a lake can be moved between stores. */
-function checkedPath(name: string): string {
-  const segments = name.split('/');
-  const bad = segments.some(
-    (part) => part === '' || part === '.' || part === '..' || part.startsWith(TEMPORARY_PREFIX),
-  );
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-  if (bad || /[:\\\u0000-\u001f]/.test(name)) throw new LakePathError(`no path of a lake: ${JSON.stringify(name)}`);
-  return name;
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {

@@ -17,8 +17,8 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-/** Listens on a port of 127.0.0.1 (default: a free one) and forwards to `port` there. */
-export async function startProxy(port: number, listenOn = 0): Promise<Proxy> {
+/** Listens on a port of `host` (default: a free one of 127.0.0.1) and forwards to `port` of 127.0.0.1. */
+export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1'): Promise<Proxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let mode: 'pass' | 'cut' | 'stall' = 'pass';
   let delayMs = 0;
@@ -58,7 +58,7 @@ export async function startProxy(port: number, listenOn = 0): Promise<Proxy> {
       forward(one, other);
     }
   });
-  await new Promise<void>((resolve) => server.listen(listenOn, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(listenOn, host, resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
 

@@ -123,8 +123,12 @@ export interface PrivateHdfs extends Omit<PrivateService, 'port'> {
   readonly dataNode: Service;
 }
 
-/** An HDFS of one NameNode and one DataNode, ready to be written to. Only in the peers tier, whose runner fetches Hadoop. */
-export async function startHdfs(): Promise<PrivateHdfs> {
+/**
+ * An HDFS of one NameNode and one DataNode, ready to be written to. Only in the peers tier, whose runner fetches Hadoop.
+ * `dataHost`: where WebHDFS sends its clients for their bytes, 127.0.0.1 by default; another loopback address is for a proxy
+ * that listens there on the port `ports.dataHttp`.
+ */
+export async function startHdfs(options: { readonly dataHost?: string } = {}): Promise<PrivateHdfs> {
   return startPrivate('hdfs', false, async ({ folder, onProcess }) =>
     createHdfs({
       programs: { java: program('java'), hadoopLibs: hadoopLibs().folder },
@@ -136,6 +140,7 @@ export async function startHdfs(): Promise<PrivateHdfs> {
         dataHttp: await freePort(),
         dataIpc: await freePort(),
       },
+      ...options,
       onProcess,
     }),
   );

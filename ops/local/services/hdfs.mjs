@@ -39,14 +39,15 @@ export const HDFS_SUPERUSER = 'hdfs';
  * @param {{ readonly java: string, readonly hadoopLibs: string }} options.programs
  * @param {string} options.folder exists
  * @param {HdfsPorts} options.ports
+ * @param {string} [options.dataHost] where WebHDFS sends its clients for their bytes: another loopback address, where a proxy listens on the same port
  * @param {import('./service.mjs').OnProcess} [options.onProcess]
  */
-export async function createHdfs({ programs, folder, ports, onProcess }) {
+export async function createHdfs({ programs, folder, ports, dataHost = '127.0.0.1', onProcess }) {
   const env = { ...childEnvironment(process.env), HADOOP_USER_NAME: HDFS_SUPERUSER };
   const conf = join(folder, 'hdfs-conf');
   for (const name of WEB_FOLDERS) await mkdir(join(conf, 'webapps', name), { recursive: true });
   await writeFile(join(conf, 'core-site.xml'), xml(coreSite(folder, ports)));
-  await writeFile(join(conf, 'hdfs-site.xml'), xml(hdfsSite(folder, ports)));
+  await writeFile(join(conf, 'hdfs-site.xml'), xml(hdfsSite(folder, ports, dataHost)));
   const classPath = [conf, join(programs.hadoopLibs, '*')].join(':');
   const jvm = (/** @type {string} */ main) => [
     ...[...JVM_FLAGS, `-Xmx${HEAP_MB}m`, `-Dlog4j.configuration=file:${LOG_CONFIG}`],
@@ -149,8 +150,9 @@ function coreSite(folder, ports) {
 /**
  * @param {string} folder
  * @param {HdfsPorts} ports
+ * @param {string} dataHost
  */
-function hdfsSite(folder, ports) {
+function hdfsSite(folder, ports, dataHost) {
   return {
     'dfs.namenode.name.dir': `file://${join(folder, 'hdfs-name')}`,
     'dfs.datanode.data.dir': `file://${join(folder, 'hdfs-data')}`,
@@ -158,11 +160,15 @@ function hdfsSite(folder, ports) {
     'dfs.datanode.address': `127.0.0.1:${ports.data}`,
     'dfs.datanode.http.address': `127.0.0.1:${ports.dataHttp}`,
     'dfs.datanode.ipc.address': `127.0.0.1:${ports.dataIpc}`,
-    'dfs.datanode.hostname': '127.0.0.1',
+    'dfs.datanode.hostname': dataHost,
     'dfs.namenode.datanode.registration.ip-hostname-check': 'false',
     'dfs.replication': '1',
+    // Small pages (1,000 by default), so that long listings are the rule and not the exception.
+    'dfs.ls.limit': '100',
     'dfs.namenode.safemode.extension': '0',
     'dfs.heartbeat.interval': '1',
+    // A file is closed once the NameNode has heard of its last block: asked again after 400 ms by default, however small the file.
+    'dfs.client.block.write.locateFollowingBlock.initial.delay.ms': '10',
     'dfs.permissions.superusergroup': HDFS_SUPERUSER,
     'dfs.namenode.handler.count': '4',
     'dfs.datanode.handler.count': '4',

@@ -8,7 +8,7 @@ import { LakePathError } from '../../../src/lake/errors.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { faultyDisk } from '../../helpers/faulty-file-ops.js';
-import { describeLakeStore } from '../../helpers/lake-store-contract.js';
+import { describeLakeStore, intercepted, type Trouble } from '../../helpers/lake-store-contract.js';
 
 let parent: string;
 beforeEach(async () => {
@@ -16,10 +16,25 @@ beforeEach(async () => {
 });
 afterEach(() => rm(parent, { recursive: true, force: true }));
 
-describeLakeStore('The folder store', async () => {
+describeLakeStore('The folder store', ['a full disk', 'wrong rights', 'a disk that fails'], async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'wardwatch-lake-'));
+  const disk = faultyDisk();
+  const trouble = (name: string, op: keyof FileOps, code: string): Trouble => ({
+    name,
+    codes: [code],
+    fails: [],
+    begin: async () => {
+      disk.fail(op, code);
+      return disk.heal;
+    },
+  });
   return {
-    open: () => createFolderStore(path.join(folder, 'lake'), diskFileOps),
+    open: (intercept) => createFolderStore(path.join(folder, 'lake'), intercepted(disk.files, intercept)),
+    troubles: [
+      trouble('a full disk', 'writeFile', 'ENOSPC'),
+      trouble('wrong rights', 'writeFile', 'EACCES'),
+      trouble('a disk that fails', 'fsyncFile', 'EIO'),
+    ],
     tearDown: () => rm(folder, { recursive: true, force: true }),
   };
 });
