@@ -6,8 +6,7 @@ import type { Config } from '../config/load.js';
 import type { SettingName, Settings } from '../config/settings.js';
 import type { Clock, LakeStore, Logger, OnStep } from '../domain/ports.js';
 import { createKafka, type KafkaClient } from '../kafka/client.js';
-import { diskFileOps } from '../lake/file-ops.js';
-import { createFolderStore } from '../lake/folder-store.js';
+import { type LakeLocation, openLake } from '../lake/open-lake.js';
 import { createPool, type MysqlPool } from '../mysql/pool.js';
 import { connectRedis, type RedisUse } from '../redis/connections.js';
 import type { SnsSettings } from '../sns/client.js';
@@ -80,7 +79,7 @@ export function createConnections({ config, clock, log, metrics }: Base): Connec
       closeLast.push(() => pool.close());
       return pool;
     }),
-    lake: once(() => createFolderStore(need(settings, 'LAKE_URL'), diskFileOps)),
+    lake: once(() => openLake(lakeLocation(settings))),
     snsSettings: () => snsSettings(settings),
     closing: () => [
       { name: 'close kafka and queues', steps: closeFirst },
@@ -98,6 +97,10 @@ export function kafkaSettings(config: Config) {
     ...(settings.KAFKA_SSL ? { ssl: { ca: config.authorities.kafka } } : {}),
     ...(mechanism && username && password ? { sasl: { mechanism, username, password } } : {}),
   };
+}
+
+export function lakeLocation(settings: Settings): LakeLocation {
+  return { url: need(settings, 'LAKE_URL'), hdfsHttpUrl: settings.HDFS_HTTP_URL, hdfsUser: settings.HDFS_USER };
 }
 
 /** The region is the topic's where none is set: `arn:aws:sns:<region>:…`. Credentials are the SDK's business. */

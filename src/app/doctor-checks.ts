@@ -1,6 +1,4 @@
 // What the doctor looks at. Every check is read-only.
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { shown } from '../config/mask.js';
 import type { SettingName, Settings } from '../config/settings.js';
 import { knownAttributes } from '../domain/attributes.js';
@@ -14,10 +12,11 @@ import { checkSource } from '../mysql/vitals-source.js';
 import { redisReady } from '../redis/connections.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { createSnsAdmin } from '../sns/admin.js';
-import { need, newToken, snsSettings } from './connections.js';
+import { newToken, snsSettings } from './connections.js';
 import { claimLake, claimRedis } from './deployment.js';
 import { CHECK_LIMIT_MS, type Check, type Finding, failed, ok, warning } from './doctor.js';
-import { folderProblem, type LookParts, lookAtKafka, sourceOptions } from './looks.js';
+import { checkLake } from './look-at-lake.js';
+import { type LookParts, lookAtKafka, sourceOptions } from './looks.js';
 
 const SKEW_LIMIT_MS = 2_000;
 /** About 2 s: the active poller may be asking too. */
@@ -171,16 +170,6 @@ async function checkPersistence({ connections }: LookParts): Promise<Finding> {
     'appendonly yes',
     'redis-cli CONFIG SET appendonly yes, and in redis.conf',
   );
-}
-
-async function checkLake({ config }: LookParts): Promise<Finding> {
-  const expected = 'a folder that this user may read and write';
-  const problem = await folderProblem(config);
-  if (problem) return failed(problem.what, expected, problem.mend);
-  const url = need(config.settings, 'LAKE_URL');
-  const folder = url.startsWith('file:') ? fileURLToPath(url) : url;
-  if (existsSync(folder)) return ok(`${folder} can be read and written`, expected);
-  return warning(`${folder} is not there yet; the first start makes it`, expected, `mkdir -p ${folder}`);
 }
 
 async function checkDeployment({ config, connections, deployment }: LookParts): Promise<Finding> {

@@ -9,6 +9,7 @@ const OURS: ReadonlySet<string> = new Set([
   'LakeClaimedError',
   'LakeChainError',
   'LakeFileMissingError',
+  'HdfsError',
   'LakeQueryError',
   'PortTakenError',
   'SourceRefused',

@@ -1,9 +1,4 @@
 // What must be right about each service before a role begins: unsafe or missing is a problem that names its mending; away throws.
-
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
@@ -12,8 +7,8 @@ import { MysqlError } from '../mysql/pool.js';
 import { SourceRefused } from '../mysql/refusal.js';
 import { checkSource } from '../mysql/vitals-source.js';
 import { redisReady } from '../redis/connections.js';
-import { type Base, type Connections, need, newToken } from './connections.js';
-import { claimLake, claimRedis, type Deployment } from './deployment.js';
+import { type Base, type Connections, newToken } from './connections.js';
+import { claimRedis, type Deployment } from './deployment.js';
 
 const REFUSED_LOGIN: ReadonlySet<string> = new Set([
   'ER_ACCESS_DENIED_ERROR',
@@ -138,27 +133,4 @@ function inWords(setting: string, message: string): Problem {
   const [what = message, ...rest] = message.split(': ');
   const mend = rest.join(': ');
   return { setting, what, mend: mend === '' ? 'See `wardwatch doctor`' : mend.charAt(0).toUpperCase() + mend.slice(1) };
-}
-
-/** The lake must be a folder that this user may write, or can make, and belong to this deployment. */
-export async function lookAtLake(parts: LookParts): Promise<Problem[]> {
-  const problem = await folderProblem(parts.config);
-  return problem ? [problem] : claimLake(parts.connections.lake(), parts.deployment, parts.write);
-}
-
-/** Looks, without making anything: the folder itself, or the nearest one above it that is there. */
-export async function folderProblem(config: Config): Promise<Problem | undefined> {
-  const url = need(config.settings, 'LAKE_URL');
-  let folder = url.startsWith('file:') ? fileURLToPath(url) : url;
-  for (;;) {
-    try {
-      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-      return undefined;
-    } catch (error) {
-      const code = String((error as { code?: unknown }).code);
-      const parent = dirname(folder);
-      if (code === 'ENOENT' && parent !== folder) folder = parent;
-      else return { setting: 'LAKE_URL', what: `${folder} can't be used (${code})`, mend: `chown or chmod ${folder}` };
-    }
-  }
 }

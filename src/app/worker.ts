@@ -13,7 +13,8 @@ import { type Gate, openGate, type ServiceName } from './gates.js';
 import { type Heartbeat, startHeartbeat } from './heartbeat.js';
 import { keepLive } from './keep-live.js';
 import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
-import { type LookParts, lookAtKafka, lookAtLake, lookAtRedis, lookAtSource } from './looks.js';
+import { lookAtLake } from './look-at-lake.js';
+import { type LookParts, lookAtKafka, lookAtRedis, lookAtSource } from './looks.js';
 import { type RunnableRole, WIRING } from './roles.js';
 
 /** A scrape waits this long for the depths of the queues. */

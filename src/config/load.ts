@@ -11,7 +11,8 @@ import { type ConfigFile, parseConfigFile, parsePolicyFile, resolveAttributes } 
 import { shown } from './mask.js';
 import { ParseError } from './parsers.js';
 import { ConfigError, didYouMean, editDistance, type Problem } from './problems.js';
-import { SETTING_NAMES, SETTINGS, type SettingName, type SettingRow, type Settings } from './settings.js';
+import type { SettingRow } from './setting-row.js';
+import { SETTING_NAMES, SETTINGS, type SettingName, type Settings } from './settings.js';
 
 const METRICS_PORT_BASE = 9_410;
 const METRICS_PORT_STEP = 10;

@@ -1,5 +1,6 @@
 // What may be shown of a setting: addresses yes, passwords no.
-import { SETTINGS, type SettingName, type SettingRow } from './settings.js';
+import type { SettingRow } from './setting-row.js';
+import { SETTINGS, type SettingName } from './settings.js';
 
 const MASK = '***';
 

@@ -126,12 +126,19 @@ export const topicArn: Parse<string> = (value) => {
   return value.trim();
 };
 
-/** A folder: an absolute path or file:// URL. Returns the path or URL as it stands. */
+/** A folder (an absolute path or file:// URL) or hdfs://host:port/path. Returns the path or URL as it stands. */
 export const lakeUrl: Parse<string> = (value) => {
   const lake = value.trim();
   if (lake.startsWith('/')) return lake.replace(/(?<=.)\/+$/, '');
   if (/^file:\/\/\/./.test(lake)) return lake.replace(/\/+$/, '');
-  throw new ParseError('must be an absolute folder: /data/lake or file:///data/lake');
+  if (/^hdfs:\/\/[^/@?#]+\/[^?#]*[^/?#]/.test(lake) && URL.canParse(lake)) return lake.replace(/\/+$/, '');
+  throw new ParseError('must be an absolute folder, /data/lake or file:///data/lake, or hdfs://namenode:8020/path');
+};
+
+/** As Hadoop's WebHDFS takes them (dfs.webhdfs.user.provider.user.pattern). */
+export const hdfsUser: Parse<string> = (value) => {
+  if (!/^[A-Za-z_][A-Za-z0-9._-]{0,99}$/.test(value.trim())) throw new ParseError('must be the name of a user of HDFS');
+  return value.trim();
 };
 
 /** Five or six fields as node-cron reads them, or `off`. */

@@ -1,5 +1,6 @@
 // .env.example and the table of ops/docs/configuration.md, made from the table of settings.
-import { SETTING_NAMES, SETTINGS, type SettingName, type SettingRow } from './settings.js';
+import type { SettingRow } from './setting-row.js';
+import { SETTING_NAMES, SETTINGS, type SettingName } from './settings.js';
 
 export const TABLE_BEGIN = '<!-- settings: made by ops/docs/make-configuration.mjs from src/config/settings.ts -->';
 export const TABLE_END = '<!-- end of settings -->';

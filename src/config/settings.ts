@@ -1,38 +1,11 @@
 // Every setting: one row each, read like documentation. .env.example and the table in ops/docs/configuration.md are made from it.
-import type { RoleName } from '../domain/roles.js';
+import { LAKE_SETTINGS } from './lake-settings.js';
 import * as p from './parsers.js';
-
-export interface SettingRow<T> {
-  readonly help: string;
-  readonly parse: p.Parse<T>;
-  /** As it would stand in the environment; undefined: none. */
-  readonly fallback?: string;
-  /** For the example file and for messages. */
-  readonly example: string;
-  readonly unit?: string;
-  /** Never printed, and also read from the file that `<NAME>_FILE` names. */
-  readonly secret?: boolean;
-  /** Roles that can't run without it. */
-  readonly roles?: readonly RoleName[];
-  /** Where it may stand in a file instead; the environment wins. */
-  readonly file?: { readonly in: 'config' | 'policy'; readonly path: string };
-}
-
-interface Given<T> extends SettingRow<T> {
-  readonly fallback: string;
-}
-
-/** Keeps the row's type: a row with a fallback always has a value. */
-function row<T>(given: Given<T>): Given<T>;
-function row<T>(given: SettingRow<T>): SettingRow<T>;
-function row<T>(given: SettingRow<T>): SettingRow<T> {
-  return given;
-}
+import { row } from './setting-row.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const DAY = 1_440 * MINUTE;
-const MIB = 1_048_576;
 
 export const SETTINGS = {
   // ── files and identity ──
@@ -193,33 +166,7 @@ export const SETTINGS = {
     example: 'arn:aws:sns:eu-west-2:123456789012:wardwatch-heartbeat',
   }),
   // ── lake ──
-  LAKE_URL: row({
-    help: 'The folder of the Parquet lake, the same for all processes. Belongs to one deployment.',
-    parse: p.lakeUrl,
-    example: 'file:///data/lake',
-    roles: ['archive', 'import', 'maintain'],
-  }),
-  ARCHIVE_FLUSH_MS: row({
-    help: 'A file is written when its first row has waited this long,',
-    parse: p.duration(100, 60 * MINUTE),
-    fallback: '60000',
-    unit: 'ms',
-    example: '60000',
-  }),
-  ARCHIVE_FLUSH_ROWS: row({
-    help: '… or this many rows wait,',
-    parse: p.integer(1, 10_000_000),
-    fallback: '500000',
-    unit: 'rows',
-    example: '500000',
-  }),
-  ARCHIVE_FLUSH_BYTES: row({
-    help: '… or this many bytes, over all partitions of a process.',
-    parse: p.integer(MIB, 4_096 * MIB),
-    fallback: String(64 * MIB),
-    unit: 'bytes',
-    example: String(64 * MIB),
-  }),
+  ...LAKE_SETTINGS,
   // ── imports, alerts ──
   IMPORT_PATIENTS_CRON: row({
     help: 'When the patients are read anew (UTC): daily by default, weekly is `15 2 * * 0`; off: only by `wardwatch import patients`.',

@@ -13,7 +13,7 @@ const LISTS_AT_ONCE = 8;
  * LakePathError for another kind of URL. `unique` names temporary files.
  */
 export function createWebHdfsStore(location: string, hdfs: WebHdfs, unique: () => string = randomUUID): LakeStore {
-  const root = rootOf(location);
+  const root = hdfsRootOf(location);
   const absolute = (name: string): string => `${root}/${checkedPath(name)}`;
 
   /** Whatever HDFS refuses, it leaves nothing. Without an answer there may be nobody to ask: removeLeftovers comes by. */
@@ -122,7 +122,8 @@ export function createWebHdfsStore(location: string, hdfs: WebHdfs, unique: () =
   };
 }
 
-function rootOf(location: string): string {
+/** The lake's folder as HDFS names it. Throws LakePathError for another kind of URL. */
+export function hdfsRootOf(location: string): string {
   const url = URL.canParse(location) ? new URL(location) : undefined;
   if (url?.protocol !== 'hdfs:' || url.hostname === '')
     throw new LakePathError('a lake on HDFS is hdfs://host:port/path; LAKE_URL names none');

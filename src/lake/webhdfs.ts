@@ -50,6 +50,8 @@ export interface WebHdfs {
   open(path: string): Promise<Uint8Array>;
   /** Undefined where there is nothing. */
   status(path: string): Promise<HdfsEntry | undefined>;
+  /** Throws AccessControlException where the user may not do `actions` (as in `rwx`) there. */
+  access(path: string, actions: string): Promise<void>;
   /** All pages. Empty where there is no folder of that name. */
   list(path: string): Promise<readonly HdfsEntry[]>;
   /** How many copies a file gets, unless said otherwise. */
@@ -170,6 +172,9 @@ export function createWebHdfs({ httpUrl, user, limits }: WebHdfsOptions): WebHdf
       return answer.body;
     },
     status,
+    access: async (path, actions) => {
+      await ask('GET', path, 'CHECKACCESS', { fsaction: actions });
+    },
     list: async (path) => {
       const found: HdfsEntry[] = [];
       for (;;) {
