@@ -167,7 +167,7 @@ function createWork(
       }
       const time = instants.timeOf(item, nowUs);
       tally.reading(time, nowUs);
-      const result = evaluate(item, book, context, { eventUs: time.eventUs, nowIso });
+      const result = evaluate(item, book, context, { ...time, nowIso });
       for (const change of result.changes) {
         book.apply(change);
         dirty.set(episodeKeyText(change), change);

@@ -1,4 +1,5 @@
 // What one batch of watch has to say apart from events: counts for metrics, and one log line per kind of trouble, not per row.
+import type { ReadingTime } from '../src/domain/event-time.js';
 import type { EvaluationReason } from '../src/domain/events.js';
 import type { Logger, Metrics } from '../src/domain/ports.js';
 import type { DeadReason } from '../src/domain/reading.js';
@@ -8,7 +9,7 @@ const OBSERVED_PER_BATCH = 200;
 const US_PER_SECOND = 1e6;
 
 export interface BatchTally {
-  reading(time: { readonly eventUs: number; readonly clamped: boolean; readonly skewed: boolean }, nowUs: number): void;
+  reading(time: ReadingTime, nowUs: number): void;
   unclassified(reason: EvaluationReason): void;
   dead(reason: DeadReason, offset: number): void;
   /** Tells metrics and log. */
@@ -28,8 +29,8 @@ export function createTally(partition: number, records: number, log: Logger, met
       if (readings % observeEvery === 0)
         metrics.observe('watch_evaluate_seconds', Math.max(0, nowUs - time.eventUs) / US_PER_SECOND);
       readings++;
-      if (time.clamped) clamped++;
-      if (time.skewed) skewed++;
+      if (time.clock === 'ahead') clamped++;
+      if (time.clock === 'behind') skewed++;
     },
     unclassified: (reason) => {
       unclassified.set(reason, (unclassified.get(reason) ?? 0) + 1);

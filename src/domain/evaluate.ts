@@ -1,7 +1,7 @@
 // One reading against its limits: which episodes begin, worsen, recover or end, and what the doctors' queue hears of it. Pure.
 import { advance, begin, type EpisodeChange, type EpisodeState, type OpenEpisode } from './episode.js';
 import type { OpenEpisodes } from './episode-book.js';
-import { notBeforeOf } from './event-time.js';
+import { type ClockFlag, notBeforeOf } from './event-time.js';
 import type { Direction, EpisodeEvent, EpisodeEventKind, EvaluationReason, EventPatient } from './events.js';
 import { episodeId, readingId, watchEventId } from './identity.js';
 import type { Patient } from './patient.js';
@@ -24,10 +24,12 @@ export interface EvaluationContext {
   patient(id: string): Patient | undefined;
 }
 
-/** When: `eventUs` from event-time.ts, `nowIso` the evaluator's clock. */
+/** When: `eventUs` and `clock` from event-time.ts, `nowIso` the evaluator's clock. */
 export interface EvaluationTime {
   readonly eventUs: Micros;
   readonly nowIso: string;
+  /** How the reading's clock is flagged. */
+  readonly clock?: ClockFlag | null;
 }
 
 /** `changes` has one row per key and goes to the states together with the events, or not at all. */
@@ -197,6 +199,7 @@ function eventOf(draft: Draft, kind: EpisodeEventKind, about: About, message: st
     measuredAt: instantOr(reading.recordedAt, time.eventUs),
     evaluatedAt: time.nowIso,
     notBefore: instantOr(notBeforeOf(reading), time.eventUs),
+    ...(time.clock ? { clock: time.clock } : {}),
     thresholdVersion: context.thresholdVersion,
     patientVersion: context.patientVersion,
     policyVersion: context.policy.version,

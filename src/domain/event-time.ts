@@ -14,10 +14,17 @@ const ZERO = 48;
 export interface ReadingTime {
   /** What durations count with: recordedAt, at most readAt + 5 s. */
   readonly eventUs: Micros;
-  /** recordedAt was too far in the future, or no date at all. */
-  readonly clamped: boolean;
-  /** recordedAt lies far before notBefore. */
-  readonly skewed: boolean;
+  /** `ahead`: recordedAt was too far in the future, or no date at all, and readAt stands in. `behind`: it lies far before notBefore. */
+  readonly clock: ClockFlag | null;
+}
+
+/** How a row is flagged whose device clock can't be right. */
+export type ClockFlag = 'ahead' | 'behind';
+
+/** Null for a clock that may be right. `notBeforeUs`: null where the poller had not read before. */
+export function clockFlag(recordedUs: Micros, readUs: Micros, notBeforeUs: Micros | null): ClockFlag | null {
+  if (recordedUs > readUs + FUTURE_TOLERANCE_US) return 'ahead';
+  return notBeforeUs !== null && notBeforeUs - recordedUs > SKEW_TOLERANCE_US ? 'behind' : null;
 }
 
 /** Reads the instants of a stream of readings: neighbours share their minute, so that only seconds are parsed anew. */
@@ -45,17 +52,12 @@ export function createInstantReader(): InstantReader {
   const timeOf = (reading: Reading, nowUs: Micros): ReadingTime => {
     const readUs = readAt(reading.readAt) ?? nowUs;
     const recordedUs = micros(reading.recordedAt);
-    if (recordedUs === undefined) return { eventUs: readUs, clamped: true, skewed: false };
-    const latest = readUs + FUTURE_TOLERANCE_US;
-    const clamped = recordedUs > latest;
-    // The same form, so that text order is time order; parsed only where there may be something to count.
+    if (recordedUs === undefined) return { eventUs: readUs, clock: 'ahead' };
+    // The same form, so that text order is time order; parsed only where there may be something to flag.
     const early = reading.notBefore !== null && reading.recordedAt < reading.notBefore;
-    const notBeforeUs = early ? (micros(reading.notBefore as string) ?? recordedUs) : recordedUs;
-    return {
-      eventUs: clamped ? latest : recordedUs,
-      clamped,
-      skewed: notBeforeUs - recordedUs > SKEW_TOLERANCE_US,
-    };
+    const notBeforeUs = early ? (micros(reading.notBefore as string) ?? null) : null;
+    const clock = clockFlag(recordedUs, readUs, notBeforeUs);
+    return { eventUs: clock === 'ahead' ? readUs + FUTURE_TOLERANCE_US : recordedUs, clock };
   };
 
   return { micros, timeOf };

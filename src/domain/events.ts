@@ -1,5 +1,7 @@
 // What travels on doctors-queue and alert-deliveries (contracts.md): the alert's history and what became of each notification.
 
+import type { ClockFlag } from './event-time.js';
+
 export type Direction = 'low' | 'high' | 'unclassified';
 export type Severity = 'high' | 'medium' | 'low';
 
@@ -57,6 +59,8 @@ export interface EpisodeEvent {
   readonly evaluatedAt: string;
   /** The later of recordedAt and notBefore: what the age of an alert counts from (alerts.md). */
   readonly notBefore: string;
+  /** Where the device's clock can't be right: `measuredAt` is not to be believed. */
+  readonly clock?: ClockFlag;
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;

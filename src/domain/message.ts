@@ -121,6 +121,11 @@ function bodyOf(event: EpisodeEvent, kind: NotificationKind, options: MessageOpt
     '',
     line('Alert since', time(event.since)),
     line('Measured', time(event.measuredAt)),
+    ...(event.clock === undefined
+      ? []
+      : [
+          line('Device clock', `WRONG, ${event.clock === 'ahead' ? 'ahead' : 'behind'}: don't go by the time measured`),
+        ]),
     line('Evaluated', time(event.evaluatedAt)),
     line('Sent', timeInZone(options.sentMs, options.timeZone)),
     '',

@@ -1,5 +1,6 @@
 // The one column table of the lake: it drives row validation, Parquet schema, DuckDB's views and Hive's DDL.
 
+import { clockFlag } from '../domain/event-time.js';
 import type { Patient } from '../domain/patient.js';
 import type { DeadReason, Reading } from '../domain/reading.js';
 import type { ThresholdRow } from '../domain/threshold.js';
@@ -90,6 +91,9 @@ export function vitalInfoTable(attributes: readonly string[]): LakeTable<Placed<
     column('time_source', 'string', 'required', (p) => p.message.reading.timeSource),
     column('read_at', 'timestamp', 'required', (p) => p.message.readUs),
     column('not_before', 'timestamp', 'optional', (p) => p.message.notBeforeUs),
+    column('clock', 'string', 'optional', (p) =>
+      clockFlag(p.message.recordedUs, p.message.readUs, p.message.notBeforeUs),
+    ),
     column('mark', 'string', 'optional', (p) => p.message.reading.mark),
     ...vitals,
     column('bad', 'string', 'optional', (p) => jsonUnlessEmpty(p.message.reading.bad)),
@@ -204,6 +208,7 @@ export const ALERT_TABLE = eventTable('alert', [
   field('reading_id', 'readingId', 'string'),
   field('since', 'since', 'timestamp'),
   field('measured_at', 'measuredAt', 'timestamp'),
+  field('clock', 'clock', 'string'),
   field('evaluated_at', 'evaluatedAt', 'timestamp'),
   field('threshold_version', 'thresholdVersion', 'string'),
   field('patient_version', 'patientVersion', 'string'),

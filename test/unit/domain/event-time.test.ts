@@ -18,24 +18,24 @@ const timeOf = (recorded: number, read: number, notBefore: number | null) =>
   );
 
 describe('event time', () => {
-  it.each<[string, number, number, number | null, number, boolean, boolean]>([
-    ['an ordinary reading', 10, 10.2, 10, 10, false, false],
-    ['a device clock 5 s ahead', 15, 10, 10, 15, false, false],
-    ['a device clock further ahead', 15.000001, 10, 10, 15, true, false],
-    ['a clock an hour ahead', 3_610, 10, 10, 15, true, false],
-    ['a clock a minute slow', 10, 70.1, 70, 10, false, false],
-    ['a clock more than a minute slow', 10, 71, 70.000001, 10, false, true],
-    ['a zone two hours wrong', -7_190, 10.2, 10, -7_190, false, true],
-    ['a first start', -9_999, 10, null, -9_999, false, false],
-  ])('%s', (_, recorded, read, notBefore, seconds, clamped, skewed) => {
-    expect(timeOf(recorded, read, notBefore)).toEqual({ eventUs: START_US + seconds * S, clamped, skewed });
+  it.each<[string, number, number, number | null, number, 'ahead' | 'behind' | null]>([
+    ['an ordinary reading', 10, 10.2, 10, 10, null],
+    ['a device clock 5 s ahead', 15, 10, 10, 15, null],
+    ['a device clock further ahead', 15.000001, 10, 10, 15, 'ahead'],
+    ['a clock an hour ahead', 3_610, 10, 10, 15, 'ahead'],
+    ['a clock a minute slow', 10, 70.1, 70, 10, null],
+    ['a clock more than a minute slow', 10, 71, 70.000001, 10, 'behind'],
+    ['a zone two hours wrong', -7_190, 10.2, 10, -7_190, 'behind'],
+    ['a first start', -9_999, 10, null, -9_999, null],
+  ])('%s', (_, recorded, read, notBefore, seconds, clock) => {
+    expect(timeOf(recorded, read, notBefore)).toEqual({ eventUs: START_US + seconds * S, clock });
   });
 
   it('takes the poll’s time for a date that no calendar has, and its own where that is none either', () => {
     const odd = { recordedAt: '2026-13-45T10:00:00.000000Z', notBefore: null };
     const now = START_US + 7 * S;
     const timeOfOdd = (more: object) => createInstantReader().timeOf(reading(1, 'p', {}, 0, { ...odd, ...more }), now);
-    expect(timeOfOdd({ readAt: at(3) })).toEqual({ eventUs: START_US + 3 * S, clamped: true, skewed: false });
+    expect(timeOfOdd({ readAt: at(3) })).toEqual({ eventUs: START_US + 3 * S, clock: 'ahead' });
     expect(timeOfOdd({ readAt: '2026-11-24T22:00:99.000000Z' }).eventUs).toBe(now);
   });
 

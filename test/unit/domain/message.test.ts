@@ -167,6 +167,11 @@ describe('what a doctor reads', () => {
     expect(message.attributes).toEqual({});
   });
 
+  test('a clock that is wrong is said beside the time that it showed', () => {
+    expect(build(event({ clock: 'behind' })).body).toMatch(/\nMeasured: .*\nDevice clock: +WRONG, behind: don't go by/);
+    expect(build(event()).body).not.toContain('Device clock');
+  });
+
   test('a day of the hospital that is not the day of UTC says both', () => {
     expect(build(event(), { timeZone: 'Asia/Kolkata' }).body).toContain(
       'Measured:      2026-11-25 03:33:48 Asia/Kolkata (2026-11-24 22:03:48 UTC)\n',

@@ -287,11 +287,18 @@ describe('a batch', () => {
     expect(w.said()).toEqual(['- context', 'p1 raised low']);
   });
 
-  it('counts clocks that are wrong', async () => {
+  it('flags and counts clocks that are wrong', async () => {
     const early = '2026-11-24T21:58:59.999999Z';
     await send(work, [
-      reading(1, 'p1', { bp: 170 }, 0, { recordedAt: '2026-11-24T23:00:00.000000Z' }),
-      reading(2, 'p1', { bp: 170 }, 0, { recordedAt: early, notBefore: '2026-11-24T22:00:00.000000Z' }),
+      reading(1, 'p1', { bp: 300 }, 0, { recordedAt: '2026-11-24T23:00:00.000000Z' }),
+      reading(2, 'p2', { bp: 300 }, 0, { recordedAt: early, notBefore: '2026-11-24T22:00:00.000000Z' }),
+      reading(3, 'p2', { heartBeat: 300 }, 3),
+    ]);
+    const events = w.transactions.flat().filter((r) => r.topic === 'x-doctors-queue' && r.key !== null);
+    expect(events.map((r) => (JSON.parse(r.value ?? '') as { clock?: string }).clock)).toEqual([
+      'ahead',
+      'behind',
+      undefined,
     ]);
     expect(await w.metrics.value('watch_clamped_total')).toBe(1);
     expect(await w.metrics.value('watch_clock_skew_total')).toBe(1);
