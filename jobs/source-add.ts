@@ -1,8 +1,10 @@
 // What backfill and replay share: "what the lake lacks" made true, and rows added to it by the poller, marked, never a second copy.
 import type { IdRange } from '../src/domain/gap-ledger.js';
-import type { Clock, LakeStore, OnStep, OutRecord } from '../src/domain/ports.js';
+import type { Clock, LakeStore, OnStep, OutRecord, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
-import { chainsBehind, openReadingsHeld, type ReadingsHeld } from '../src/lake/readings-held.js';
+import { decodeVitalInfo } from '../src/domain/reading.js';
+import { PositionLostError } from '../src/kafka/errors.js';
+import { type ChainBehind, chainsBehind, openReadingsHeld, type ReadingsHeld } from '../src/lake/readings-held.js';
 import type { PollTopics } from './poll-records.js';
 import { CommandRefused, NotOurTurn, type SourceDesk } from './source-desk.js';
 
@@ -16,6 +18,7 @@ export interface AddParts {
   readonly source: string;
   readonly desk: SourceDesk;
   readonly topics: PollTopics;
+  readonly kafka: { partitionReader(): Promise<PartitionReader> };
   /** End of each partition of a topic. */
   readonly endOffsets: (topic: string) => Promise<readonly number[]>;
   /** The lake of this deployment. Throws CommandRefused where there is none, or it is another's. */
@@ -47,14 +50,18 @@ export async function takeMoment(parts: AddParts, progress: Progress): Promise<M
   const turn = desk.turn();
   const { position, ends } = await desk.between(async (inHand) => {
     await inHand.session();
-    return { position: inHand.position as Position, ends: await parts.endOffsets(topics.readings) };
+    const owned = inHand.position as Position;
+    // A commit is answered before its markers stand, and until they do a partition seems to end below its newest rows. The
+    // coordinator lets the next transaction begin only after that.
+    await inHand.commit(owned, []);
+    return { position: owned, ends: await parts.endOffsets(topics.readings) };
   });
   await parts.onStep('command.begun');
   const untilMs = clock.monotonicMs() + CHAINS_WITHIN_MS;
   for (;;) {
     if (!turn || turn.aborted) throw new NotOurTurn();
     const behind = await chainsBehind(store, READINGS, ends);
-    const [first] = behind;
+    const first = await firstBehind(parts, behind);
     if (first === undefined) break;
     progress({ phase: 'archive', partition: first.partition, at: first.at, end: first.end });
     if (clock.monotonicMs() > untilMs)
@@ -71,6 +78,41 @@ export async function takeMoment(parts: AddParts, progress: Progress): Promise<M
     resetId: position.resetId,
     held: await openReadingsHeld(store),
   };
+}
+
+/** A chain whose readings aren't all in the lake. Ticks alone are no reason to wait: the archive writes them down once a minute. */
+async function firstBehind(parts: AddParts, behind: readonly ChainBehind[]): Promise<ChainBehind | undefined> {
+  if (behind.length === 0) return undefined;
+  const reader = await parts.kafka.partitionReader();
+  try {
+    for (const one of behind) if (await holdsReadings(reader, parts.topics.readings, one)) return one;
+    return undefined;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Ends a read that would go on to the stable end. */
+class Seen extends Error {}
+
+async function holdsReadings(
+  reader: PartitionReader,
+  topic: string,
+  { partition, at, end }: ChainBehind,
+): Promise<boolean> {
+  let found = false;
+  try {
+    await reader.read(topic, partition, { from: at }, ({ offset, value }) => {
+      found = offset < end && decodeVitalInfo(value).type !== 'tick';
+      if (found || offset >= end) throw new Seen();
+    });
+    return false;
+  } catch (error) {
+    // Deleted before it was archived: that chain stands still, and a person has to decide.
+    if (error instanceof PositionLostError) return true;
+    if (!(error instanceof Seen)) throw error;
+    return found;
+  }
 }
 
 /** Readings into vital-info, in one transaction with the position as it is. */

@@ -29,6 +29,7 @@ export interface CommandParts {
 }
 
 export interface SourceCommandParts extends CommandParts {
+  readonly kafka: AddParts['kafka'];
   readonly source: string;
   readonly vitals: VitalsSource;
   readonly prefix: string;
@@ -92,6 +93,7 @@ export function createSourceCommands(parts: SourceCommandParts): SourceCommands 
     atWork += 1;
     log.info('source-command.begun', about);
     try {
+      void progress({ phase: 'begun' });
       const answer = await carryOut(request, jobId, (far) => void progress(far));
       log.info('source-command.done', { ...about, ...answer });
       return { outcome: 'done', ...answer };

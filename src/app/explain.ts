@@ -12,6 +12,7 @@ const OURS: ReadonlySet<string> = new Set([
   'HdfsError',
   'LakeQueryError',
   'PortTakenError',
+  'SkipRefused',
   'SourceRefused',
   'NotLiveError',
   'SayError',

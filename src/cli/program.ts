@@ -1,9 +1,11 @@
 // All commands. Each brings only its words here; what it does is imported when it runs, so that --help answers at once.
 import { Command, CommanderError } from 'commander';
+import { deadCommand } from './dead.js';
 import { doctorCommand } from './doctor.js';
 import { hiveCommand } from './hive.js';
 import { importCommand } from './import.js';
 import { lakeCommand } from './lake.js';
+import { positionCommand } from './position.js';
 import { schemaCommand } from './schema.js';
 import { sourceCommand } from './source.js';
 import { thresholdsCommand } from './thresholds.js';
@@ -64,6 +66,8 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     thresholdsCommand,
     topicsCommand,
     sourceCommand,
+    positionCommand,
+    deadCommand,
     lakeCommand,
     hiveCommand,
     doctorCommand,

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import type { Clock } from '../domain/ports.js';
-import { grantError, kafkaErrorType } from './errors.js';
+import { GroupInUseError, grantError, kafkaErrorType } from './errors.js';
 import { ConfigResourceTypes } from './kafkajs.js';
 import { compareTopic, type FoundTopic, type TopicReport, topicConfig, topicReport } from './topic-check.js';
 import { TOPICS, type TopicLayout, type TopicRow, topicName, wantedTopic } from './topics.js';
@@ -24,6 +24,8 @@ export interface KafkaAdmin {
   offsetsAt(topic: string, ms: number): Promise<ReadonlyMap<number, number>>;
   /** The group's committed offset, or undefined where there is none. */
   committedOffset(group: string, topic: string, partition: number): Promise<number | undefined>;
+  /** For a group without members; throws GroupInUseError otherwise. */
+  setCommittedOffset(group: string, topic: string, partition: number, offset: number): Promise<void>;
   /** Makes topics that are no row of the table: for tests. */
   createTopics(topics: readonly ITopicConfig[]): Promise<void>;
   /** For tests: what is not there is passed over. */
@@ -67,9 +69,11 @@ export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
     try {
       return await action(await mine);
     } catch (error) {
-      const type = kafkaErrorType(error);
-      if ((CONNECTION.test(type) || isPassing(error)) && current === mine) {
-        current = undefined;
+      const lost = CONNECTION.test(kafkaErrorType(error));
+      // Another call's failure has closed the connection under this one.
+      if (lost && current !== mine) return once(action);
+      if (lost || isPassing(error)) {
+        if (current === mine) current = undefined;
         void mine.then((admin) => admin.disconnect()).catch(() => undefined);
       }
       throw error;
@@ -191,6 +195,14 @@ export function createKafkaAdmin(make: () => Admin, clock: Clock): KafkaAdmin {
       );
       const found = answer[0]?.partitions.find((entry) => entry.partition === partition);
       return found && Number(found.offset) >= 0 ? Number(found.offset) : undefined;
+    },
+    setCommittedOffset: async (group, topic, partition, offset) => {
+      const { groups } = await use((admin) => admin.describeGroups([group]));
+      if ((groups[0]?.members.length ?? 0) > 0) throw new GroupInUseError(`${group} has members`);
+      const partitions = [{ partition, offset: String(offset) }];
+      await use((admin) => admin.setOffsets({ groupId: group, topic, partitions })).catch((error: unknown) => {
+        throw grantError(error, 'read', group) ?? error;
+      });
     },
     createTopics: (topics) => create([...topics]),
     deleteTopics: async (topics) => {

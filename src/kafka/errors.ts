@@ -45,6 +45,11 @@ export class KafkaGrantError extends Error {
   override readonly name = 'KafkaGrantError';
 }
 
+/** A group's offset can't be set while it has members. */
+export class GroupInUseError extends Error {
+  override readonly name = 'GroupInUseError';
+}
+
 /** Reading a partition did not come to its end within the time-out. */
 export class PartitionReadTimeoutError extends Error {
   override readonly name = 'PartitionReadTimeoutError';

@@ -86,13 +86,20 @@ export async function openReadingsHeld(store: LakeStore): Promise<ReadingsHeld> 
   };
 }
 
+/** A chain that stands at `at`, below `end`. */
+export interface ChainBehind {
+  readonly partition: number;
+  readonly at: number;
+  readonly end: number;
+}
+
 /** Partitions of the topic whose chain does not reach `ends` yet, with where it stands. Throws LakeChainError. */
 export async function chainsBehind(
   store: LakeStore,
   topic: string,
   ends: readonly number[],
-): Promise<readonly { readonly partition: number; readonly at: number; readonly end: number }[]> {
-  const behind: { partition: number; at: number; end: number }[] = [];
+): Promise<readonly ChainBehind[]> {
+  const behind: ChainBehind[] = [];
   for (const [partition, end] of ends.entries()) {
     const at = end === 0 ? 0 : ((await readTail(store, topic, partition))?.record.next ?? 0);
     if (at < end) behind.push({ partition, at, end });

@@ -22,6 +22,12 @@ it.each([
   ['topics', 'subscribe'],
   ['topics', 'status'],
   ['source', 'status'],
+  ['source', 'reset'],
+  ['source', 'backfill'],
+  ['position', 'skip'],
+  ['dead', 'list'],
+  ['dead', 'show'],
+  ['dead', 'replay'],
   ['lake', 'query'],
   ['hive', 'ddl'],
   ['doctor'],
@@ -35,13 +41,35 @@ it.each([
 it('lists every command', async () => {
   const { code, out } = await cli('--help');
   expect(code).toBe(0);
-  for (const name of ['worker', 'schema', 'import', 'thresholds', 'topics', 'source', 'lake', 'hive', 'doctor']) {
+  for (const name of [
+    'worker',
+    'schema',
+    'import',
+    'thresholds',
+    'topics',
+    'source',
+    'position',
+    'dead',
+    'lake',
+    'hive',
+    'doctor',
+  ]) {
     expect(out).toMatch(new RegExp(`^  ${name}`, 'm'));
   }
 });
 
 it('ends with 2 and a hint on what can not be understood', async () => {
-  for (const args of [['wroker'], ['worker', '--rolse', 'x'], ['import', 'doctors'], ['lake', 'query'], []]) {
+  for (const args of [
+    ['wroker'],
+    ['worker', '--rolse', 'x'],
+    ['import', 'doctors'],
+    ['lake', 'query'],
+    ['source', 'reset', '--from', 'end'],
+    ['source', 'backfill', '--from', '-1', '--to', '9'],
+    ['position', 'skip', '--topic', 'vital-info', '--partition', '0', '--to', '1.5', '--reason', 'x'],
+    ['dead', 'replay', '--all', '--partition', '1', '--offset', '2'],
+    [],
+  ]) {
     const { code, err } = await cli(...args);
     expect(code, args.join(' ')).toBe(2);
     expect(err, args.join(' ')).not.toBe('');

@@ -54,3 +54,31 @@ it('names a right that is missing, and asks only once', async () => {
   expect(String(error)).toMatch(/describe/i);
   expect(slept).toEqual([]);
 });
+
+it('a call whose connection was closed because of another call is asked again by the new one', async () => {
+  const asked: string[] = [];
+  let made = 0;
+  const make = () => {
+    const mine = made;
+    made += 1;
+    let close: (error: Error) => void = () => undefined;
+    const closed = new Promise<never>((_resolve, reject) => {
+      close = reject;
+    });
+    closed.catch(() => undefined);
+    return {
+      connect: async () => undefined,
+      disconnect: async () => close(Object.assign(new Error('write after end'), { name: 'KafkaJSConnectionError' })),
+      fetchTopicOffsetsByTimestamp: async (topic: string) => {
+        asked.push(`${topic} ${mine}`);
+        if (mine === 0 && topic === 'first') throw new TypeError('forgotten for a moment');
+        return mine === 0 ? closed : [{ partition: 0, offset: '7' }];
+      },
+    };
+  };
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => undefined };
+  const admin = createKafkaAdmin(make as never, clock);
+  const both = await Promise.all([admin.offsetsAt('second', 0), admin.offsetsAt('first', 0)]);
+  expect(both).toEqual([new Map([[0, 7]]), new Map([[0, 7]])]);
+  expect(asked.sort()).toEqual(['first 0', 'first 1', 'second 0', 'second 1']);
+});
