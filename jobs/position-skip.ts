@@ -17,6 +17,7 @@ import { type ChainSteps, openChain } from '../src/lake/chain.js';
 import { readTail } from '../src/lake/chain-reader.js';
 import { HourBuffers } from '../src/lake/hour-buffers.js';
 import type { ParquetEncoder } from '../src/lake/parquet-encoder.js';
+import type { ParquetVerifier } from '../src/lake/parquet-verify.js';
 
 const STEPS: ChainSteps = {
   staged: 'archive.staged',
@@ -39,6 +40,7 @@ export interface SkipParts {
   readonly prefix: string;
   readonly store: LakeStore;
   readonly encode: ParquetEncoder;
+  readonly verify: ParquetVerifier;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onStep: OnStep;
@@ -111,6 +113,7 @@ async function skipArchive(parts: SkipParts, request: SkipRequest): Promise<Read
   const chain = await openChain({
     store: parts.store,
     encode: parts.encode,
+    verify: parts.verify,
     topic,
     partition,
     clusterId: await parts.kafka.admin.clusterId(),

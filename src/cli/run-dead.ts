@@ -115,7 +115,7 @@ async function withLake<T>(
   const names = base.config.attributes.map(({ name }) => name);
   const topics = archivedTopics(names);
   return withConnections(base, (connections) => {
-    const ask = async (sql: string) => (await lakeQuery(connections.lake(), sql, names)).rows;
+    const ask = async (sql: string) => (await lakeQuery(connections.lake(), sql, base.config.attributes)).rows;
     return work(
       {
         dead: async ({ topic, reason }, limit, place) => {

@@ -6,9 +6,9 @@ import { deploymentOf } from '../app/deployment.js';
 import { lookAtLake } from '../app/looks.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
-import { noStep } from '../app/steps.js';
 import { ConfigError } from '../config/problems.js';
 import { encodeParquet } from '../lake/parquet-encoder.js';
+import { verifyParquet } from '../lake/parquet-verify.js';
 import type { SkipOptions } from './position.js';
 import type { CliContext } from './program.js';
 import { whoAsks } from './run-request.js';
@@ -33,7 +33,7 @@ export async function runSkip(options: SkipOptions, context: CliContext): Promis
         prefix,
         store: connections.lake(),
         encode: encodeParquet,
-        onStep: noStep,
+        verify: verifyParquet,
         newToken,
       },
       { ...options, topic, by: whoAsks() },

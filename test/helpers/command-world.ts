@@ -12,6 +12,7 @@ import type { LakeStore, OnStep } from '../../src/domain/ports.js';
 import { diskFileOps } from '../../src/lake/file-ops.js';
 import { createFolderStore } from '../../src/lake/folder-store.js';
 import { encodeParquet } from '../../src/lake/parquet-encoder.js';
+import { verifyParquet } from '../../src/lake/parquet-verify.js';
 import { lakeQuery } from '../../src/lake/query.js';
 import { connectRedis, redisReady } from '../../src/redis/connections.js';
 import { systemClock } from '../../src/telemetry/clock.js';
@@ -90,6 +91,7 @@ async function commandWorld(world: PollWorld, start: string, ends: (() => Promis
         prefix: world.prefix,
         store,
         encode: encodeParquet,
+        verify: verifyParquet,
         attributes: ['heartBeat', 'bp'],
         flushAfterMs: FLUSH_MS,
         flushRows: 40,
