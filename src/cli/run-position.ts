@@ -3,7 +3,7 @@ import { type ReaderSkip, skipPosition } from '../../jobs/position-skip.js';
 import { createBase } from '../app/base.js';
 import { newToken } from '../app/connections.js';
 import { deploymentOf } from '../app/deployment.js';
-import { lookAtLake } from '../app/looks.js';
+import { lookAtLake } from '../app/look-at-lake.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
 import { ConfigError } from '../config/problems.js';
