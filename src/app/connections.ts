@@ -1,11 +1,14 @@
 // The real things behind every interface, each opened when first asked for, and closed in two phases.
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Redis } from 'ioredis';
 import { createQueueRegistry, type QueueRegistry } from '../../queues/registry.js';
 import type { Config } from '../config/load.js';
 import type { SettingName, Settings } from '../config/settings.js';
 import type { Clock, LakeStore, Logger, OnStep } from '../domain/ports.js';
 import { createKafka, type KafkaClient } from '../kafka/client.js';
+import type { LocalCopies } from '../lake/local-copies.js';
 import { type LakeLocation, openLake } from '../lake/open-lake.js';
 import { createPool, type MysqlPool } from '../mysql/pool.js';
 import { connectRedis, type RedisUse } from '../redis/connections.js';
@@ -101,6 +104,13 @@ export function kafkaSettings(config: Config) {
 
 export function lakeLocation(settings: Settings): LakeLocation {
   return { url: need(settings, 'LAKE_URL'), hdfsHttpUrl: settings.HDFS_HTTP_URL, hdfsUser: settings.HDFS_USER };
+}
+
+/** Where commands keep copies of a lake on HDFS. */
+export function lakeCopies({ config, clock }: Pick<Base, 'config' | 'clock'>): LocalCopies {
+  const { LAKE_CACHE, LAKE_CACHE_BYTES } = config.settings;
+  const folder = LAKE_CACHE ?? path.join(tmpdir(), `wardwatch-lake-${process.getuid?.() ?? 'user'}`);
+  return { folder, maxBytes: LAKE_CACHE_BYTES, nowMs: () => clock.nowMs() };
 }
 
 /** The region is the topic's where none is set: `arn:aws:sns:<region>:…`. Credentials are the SDK's business. */

@@ -23,10 +23,15 @@ export class SayError extends Error {
   override readonly name = 'SayError';
 }
 
+/** Is its message ours, to be said whole? */
+export function isOurs(error: unknown): boolean {
+  return error instanceof Error && OURS.has(error.name);
+}
+
 export function explain(error: unknown): string {
   if (error instanceof ConfigError) return `wardwatch can't run this. ${error.message}`;
   if (!(error instanceof Error)) return 'Failed for an unknown reason.';
-  if (OURS.has(error.name)) return error.message;
+  if (isOurs(error)) return error.message;
   const { code, type } = error as Error & { code?: unknown; type?: unknown };
   const symbol = [code, type].find((word) => typeof word === 'string');
   const failed = `Failed: ${error.name}${symbol ? ` (${String(symbol)})` : ''}. \`wardwatch doctor\` looks at every service.`;

@@ -1,9 +1,9 @@
 // What `wardwatch lake query` does.
 import { createBase } from '../app/base.js';
-import { SayError } from '../app/explain.js';
+import { lakeCopies } from '../app/connections.js';
+import { isOurs, SayError } from '../app/explain.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
-import { LakeQueryError } from '../lake/errors.js';
 import { type LakeValue, lakeQuery } from '../lake/query.js';
 import type { CliContext } from './program.js';
 import { renderColumns } from './text-table.js';
@@ -12,10 +12,10 @@ import { renderColumns } from './text-table.js';
 export async function runLakeQuery(sql: string, json: boolean, context: CliContext): Promise<number> {
   const base = createBase({ envFile: context.envFile(), needs: ['LAKE_URL'], quiet: true });
   const result = await withConnections(base, (connections) =>
-    lakeQuery(connections.lake(), sql, base.config.attributes),
+    lakeQuery(connections.lake(), sql, base.config.attributes, lakeCopies(base)),
   ).catch((error: unknown) => {
     // DuckDB's own words on a wrong statement quote nothing but the statement.
-    if (error instanceof LakeQueryError || !(error instanceof Error)) throw error;
+    if (isOurs(error) || !(error instanceof Error)) throw error;
     throw new SayError(error.message);
   });
   if (json) context.out(JSON.stringify(result.rows));

@@ -5,9 +5,10 @@ import type { LakeStore } from '../domain/ports.js';
 import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { lakeTables } from './columns.js';
 import { LakeQueryError } from './errors.js';
+import { copyFiles, type LocalCopies } from './local-copies.js';
 import { DUCKDB } from './sql-dialect.js';
 import type { LakeTable } from './table.js';
-import { lakeViews, type Sign } from './views.js';
+import { type LakeView, lakeViews, type Sign } from './views.js';
 
 /** BIGINT, TIMESTAMP and DECIMAL come as text: JavaScript's numbers can't hold them. */
 export type LakeValue = string | number | boolean | null | readonly LakeValue[] | { readonly [key: string]: LakeValue };
@@ -28,20 +29,31 @@ export interface LakeSql {
   appendIds(table: string, ids: Iterable<bigint>): Promise<void>;
 }
 
+/** A file of the lake and where DuckDB finds it. */
+interface LocalFile extends LakeFileNow {
+  readonly local: string;
+  /** Its folders say dt and hr; a staged file's don't. */
+  readonly partitioned: boolean;
+}
+
 /**
  * Runs one statement with a view for each table of the lake (a table without files has its columns and no rows; `dt` and
  * `hr` are text), and those of views.ts. `signs`: the vital signs that vital_info has a column for, whatever its files have.
- * Throws LakeQueryError where the lake is no local folder or DuckDB's binary is missing, and DuckDB's own error for wrong SQL.
+ * `copies`: where files of a lake that is no local folder are kept. Throws LakeQueryError where there are none or DuckDB's
+ * binary is missing, and DuckDB's own error for wrong SQL.
  */
 export async function lakeQuery(
   store: LakeStore,
   sql: string,
   signs: readonly Sign[] = ATTRIBUTES,
+  copies?: LocalCopies,
 ): Promise<LakeResult> {
+  const statements = reached(sql, lakeViews(signs, DUCKDB));
   for (let attempt = 1; ; attempt++) {
     const files = await lakeFiles(store);
+    const needed = isLocal(store) ? files : files.filter(({ table }) => mentions(statements, table));
     try {
-      return await withLakeSql(store, files, signs, (lake) => lake.query(sql));
+      return await withLakeSql(store, needed, signs, (lake) => lake.query(sql), copies);
     } catch (error) {
       const moved = files.some(({ at }) => at.startsWith('_staging/')) && attempt < ATTEMPTS;
       if (!moved) throw error;
@@ -49,15 +61,16 @@ export async function lakeQuery(
   }
 }
 
-/** Several statements over the same files. Throws as `lakeQuery`, and what `work` throws. */
+/** Several statements over the same files, all of which are fetched first where the lake is elsewhere. Throws as `lakeQuery`, and what `work` throws. */
 export async function withLakeSql<T>(
   store: LakeStore,
   files: readonly LakeFileNow[],
   signs: readonly Sign[],
   work: (lake: LakeSql) => Promise<T>,
+  copies?: LocalCopies,
 ): Promise<T> {
   const duckdb = await loadDuckdb();
-  const root = localRoot(store);
+  const local = await localFiles(store, files, copies);
   const instance = await duckdb.DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
@@ -65,8 +78,7 @@ export async function withLakeSql<T>(
       await connection.run(
         viewOf(
           table,
-          root,
-          files.filter((file) => file.table === table.name),
+          local.filter((file) => file.table === table.name),
         ),
       );
     for (const { name, select } of lakeViews(signs, DUCKDB)) await connection.run(`CREATE VIEW ${name} AS ${select}`);
@@ -105,23 +117,46 @@ async function loadDuckdb(): Promise<typeof import('@duckdb/node-api')> {
   }
 }
 
-function localRoot(store: LakeStore): string {
-  if (!store.url.startsWith('file:'))
-    throw new LakeQueryError('lake query reads lakes in a local folder: use Hive, Spark or Athena for this LAKE_URL');
-  return fileURLToPath(store.url);
+const isLocal = (store: LakeStore): boolean => store.url.startsWith('file:');
+
+async function localFiles(
+  store: LakeStore,
+  files: readonly LakeFileNow[],
+  copies: LocalCopies | undefined,
+): Promise<readonly LocalFile[]> {
+  if (isLocal(store)) {
+    const root = fileURLToPath(store.url);
+    return files.map((file) => ({ ...file, local: `${root}/${file.at}`, partitioned: file.at === file.path }));
+  }
+  if (!copies) throw new LakeQueryError('this lake is no local folder: use Hive, Spark or Athena for this LAKE_URL');
+  const local = await copyFiles(store, files, copies);
+  return files.map((file, i) => ({ ...file, local: local[i] as string, partitioned: true }));
+}
+
+/** The statement, and those of the views that it mentions, directly or through others. */
+function reached(sql: string, views: readonly LakeView[]): string {
+  // Each view may use those before it.
+  return views.reduceRight((text, { name, select }) => (mentions(text, name) ? `${text}\n${select}` : text), sql);
+}
+
+/** A word of that name anywhere, in whatever case: too many are files fetched in vain, too few would be a wrong answer. */
+function mentions(statement: string, name: string): boolean {
+  // These two take a table's name as a value, which may be put together.
+  if (/\bquery(_table)?\s*\(/i.test(statement)) return true;
+  return new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, 'i').test(statement);
 }
 
 /** The typed empty relation gives the view its columns: also those that no file has yet, and where there is no file. */
-function viewOf(table: LakeTable<never>, root: string, files: readonly LakeFileNow[]): string {
+function viewOf(table: LakeTable<never>, files: readonly LocalFile[]): string {
   const typed = table.columns.map(({ name, type }) => `CAST(NULL AS ${DUCKDB.types[type]}) AS ${DUCKDB.quote(name)}`);
   const empty = `SELECT ${typed.join(', ')}, CAST(NULL AS VARCHAR) AS dt, CAST(NULL AS VARCHAR) AS hr WHERE false`;
   const view = `CREATE VIEW ${DUCKDB.quote(table.name)} AS`;
   if (files.length === 0) return `${view} ${empty}`;
-  const read = (some: readonly LakeFileNow[], hive: boolean) =>
-    `read_parquet([${some.map(({ at }) => text(globEscaped(`${root}/${at}`))).join(', ')}], union_by_name = true, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''})`;
-  const published = files.filter(({ at, path }) => at === path);
+  const read = (some: readonly LocalFile[], hive: boolean) =>
+    `read_parquet([${some.map(({ local }) => text(globEscaped(local))).join(', ')}], union_by_name = true, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''})`;
+  const published = files.filter(({ partitioned }) => partitioned);
   // Staged files lie outside the partition folders, whose names would say dt and hr.
-  const staged = files.filter(({ at, path }) => at !== path);
+  const staged = files.filter(({ partitioned }) => !partitioned);
   return [
     `${view} ${empty}`,
     ...(published.length > 0 ? [`SELECT * FROM ${read(published, true)}`] : []),
