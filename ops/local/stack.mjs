@@ -5,6 +5,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { ownServices, stackSettings } from './environment.mjs';
+import { createStackHdfs } from './hdfs-stack.mjs';
 import { kafkaLibs, lookAround } from './machine.mjs';
 import { freePort } from './ports.mjs';
 import { processStart } from './processes.mjs';
@@ -25,6 +26,7 @@ const KEPT_NAME = 'kept';
  * @property {string} snsEndpoint its inbox: see inbox.mjs
  * @property {string} folder private; for logs and a lake. Removed by stop()
  * @property {'native' | 'docker' | 'own'} kind
+ * @property {Awaited<ReturnType<typeof createStackHdfs>> | undefined} hdfs where it was asked for
  * @property {import('./services/service.mjs').OnProcess} addProcess a process that belongs to this run: should the run be killed, the next one ends it
  * @property {() => readonly string[]} gone services of the stack whose process is no more, though nobody stopped them
  * @property {(name: string) => void} noteMade what the run makes on services of the user's own, by name: should it be killed, the next one removes it
@@ -39,11 +41,12 @@ const KEPT_NAME = 'kept';
  * @param {boolean} [options.keep]
  * @param {(line: string) => void} [options.log]
  * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where all its parts are there
+ * @param {boolean} [options.hdfs] also an HDFS: bootstrap({ hdfs: true }) has seen to it that it is there
  * @param {AbortSignal} [options.signal] gives up a start that is under way; it then throws
  * @returns {Promise<Stack>}
  * @throws {import('./environment.mjs').UnsafeSettingError | Error} with the log's tail of the service that didn't start; nothing is left then
  */
-export async function startStack({ name, keep = false, log = () => {}, stack, signal }) {
+export async function startStack({ name, keep = false, log = () => {}, stack, hdfs: withHdfs = false, signal }) {
   const own = ownServices(process.env);
   await cleanUp(log);
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${name}-`));
@@ -51,8 +54,10 @@ export async function startStack({ name, keep = false, log = () => {}, stack, si
   state.update({ folder });
   /** @type {() => Promise<unknown>} */
   let end = async () => {};
+  /** @type {Awaited<ReturnType<typeof createStackHdfs>> | undefined} */
+  let hdfs;
   const stop = async ({ keepFolder = false } = {}) => {
-    await end();
+    await Promise.all([end(), hdfs?.stop()]);
     if (!keepFolder) removeFolder(folder);
     state.remove();
   };
@@ -72,12 +77,18 @@ export async function startStack({ name, keep = false, log = () => {}, stack, si
       });
     }
     if (!endpoints) throw new Error(`no stack of kind ${kind}`);
+    if (withHdfs) {
+      hdfs = await createStackHdfs({ folder, onProcess: state.addProcess });
+      await hdfs.start();
+    }
+    signal?.throwIfAborted();
     state.update({ endpoints });
     const services = [...state.processes()];
     return {
       ...endpoints,
       folder,
       kind,
+      hdfs,
       addProcess: state.addProcess,
       gone: () => services.filter(({ pid, start }) => processStart(pid) !== start).map(({ what }) => what),
       noteMade: (made) => {

@@ -7,9 +7,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Certificates, makeCertificates } from '../../ops/local/certificates.mjs';
-import { hadoopLibs, kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
+import { createStackHdfs } from '../../ops/local/hdfs-stack.mjs';
+import { kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
-import { createHdfs, type HdfsPorts } from '../../ops/local/services/hdfs.mjs';
+import type { HdfsPorts } from '../../ops/local/services/hdfs.mjs';
 import { createKafka } from '../../ops/local/services/kafka.mjs';
 import { createMariadb } from '../../ops/local/services/mariadb.mjs';
 import { createRedis } from '../../ops/local/services/redis.mjs';
@@ -130,19 +131,7 @@ export interface PrivateHdfs extends Omit<PrivateService, 'port'> {
  */
 export async function startHdfs(options: { readonly dataHost?: string } = {}): Promise<PrivateHdfs> {
   return startPrivate('hdfs', false, async ({ folder, onProcess }) =>
-    createHdfs({
-      programs: { java: program('java'), hadoopLibs: hadoopLibs().folder },
-      folder,
-      ports: {
-        rpc: await freePort(),
-        http: await freePort(),
-        data: await freePort(),
-        dataHttp: await freePort(),
-        dataIpc: await freePort(),
-      },
-      ...options,
-      onProcess,
-    }),
+    createStackHdfs({ folder, onProcess, ...options }),
   );
 }
 

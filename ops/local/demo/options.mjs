@@ -10,6 +10,7 @@ export const USAGE = `npm run demo -- [options]
   --keep                 leave lake and databases, and say where they are
   --thresholds WHICH     seed (default), news2, or a CSV file of limits
   --stack native|docker  default: native where its parts can be had, else Docker
+  --lake folder|hdfs     default: folder; hdfs starts a NameNode and a DataNode (Java) and writes the lake there
   --patients N           default 200
   --excursions SHARE     how often another patient leaves the range, per patient and second (default 0.0005)
   --help                 show this
@@ -33,6 +34,7 @@ export function parseOptions(argv, terminal) {
     keep: false,
     thresholds: 'seed',
     stack: null,
+    lake: 'folder',
     patients: PATIENTS.usual,
     excursions: EXCURSIONS_USUAL,
     help: false,
@@ -56,6 +58,7 @@ export function parseOptions(argv, terminal) {
     else if (word === '--report') options.report = value();
     else if (word === '--thresholds') options.thresholds = value();
     else if (word === '--stack') options.stack = oneOf(word, value(), ['native', 'docker'], problems);
+    else if (word === '--lake') options.lake = oneOf(word, value(), ['folder', 'hdfs'], problems);
     else if (word === '--excursions') options.excursions = share(value(), problems);
     else if (word === '--patients') options.patients = count(value(), problems);
     else problems.push(`${word} is no option`);

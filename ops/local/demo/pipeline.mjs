@@ -51,6 +51,8 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
       newest: newestOf(stack.snsEndpoint, topicArn),
     },
     recompute,
+    /** Undefined where the lake is a folder of this disk. */
+    fetchLake: services.fetchLake,
     next: nextCommands(program),
   };
 }

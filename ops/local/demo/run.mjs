@@ -23,7 +23,7 @@ export async function runDemo(options) {
   try {
     write('wardwatch demo: the whole pipeline on services of its own\n');
     // With the environment as it is: npm, Maven and apt-get may need its proxies. Nothing else sees it.
-    await bootstrap({ stack: options.stack, write });
+    await bootstrap({ stack: options.stack, hdfs: options.lake === 'hdfs', write });
     scrubInPlace(process.env);
     const { setUpPipeline } = await import('./pipeline.mjs');
     const id = randomBytes(4).toString('hex');
@@ -68,6 +68,7 @@ async function play({ options, pipeline, write, nowMs, startedMs, interrupt, und
   }
   await phases.run('draining', () => Promise.race([drain(pipeline, nowMs), pipeline.failed]));
   const workersNotZero = await phases.run('stopping the workers', () => roles.stop());
+  if (pipeline.fetchLake) await phases.run('fetching the lake from HDFS (hadoop fs -copyToLocal)', pipeline.fetchLake);
   const summary = await summaryOf({ pipeline, workersNotZero, latencies });
   const { counts } = simulator;
   const first = look.firstMailAtMs();

@@ -20,8 +20,9 @@ const OWNER_RUNS = 0o700;
 export async function setUpServices({ options, phases, write, undo, id, signal }) {
   const name = `wardwatch_demo_${id}`;
   const { rows: limits, warnings } = loadLimits(options.thresholds);
-  const stack = await phases.run('starting MariaDB, Redis, Kafka and an SNS emulator', () =>
-    startStack({ name: 'demo', stack: options.stack, log: (line) => write(`(${line}) … `), signal }),
+  const hdfs = options.lake === 'hdfs';
+  const stack = await phases.run(`starting MariaDB, Redis, Kafka${hdfs ? ', HDFS' : ''} and an SNS emulator`, () =>
+    startStack({ name: 'demo', stack: options.stack, hdfs, log: (line) => write(`(${line}) … `), signal }),
   );
   undo.push({
     what: 'stack',
@@ -52,7 +53,14 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
       return arn;
     },
   });
-  const settings = { ...deployment.settings, WARDWATCH_DEPLOYMENT: 'wardwatch-demo' };
+  const settings = { ...deployment.settings, ...lakeOnHdfs(stack, name), WARDWATCH_DEPLOYMENT: 'wardwatch-demo' };
+  // By Hadoop's own client: what is counted is what any reader of HDFS finds.
+  const fetchLake = stack.hdfs && (() => stack.hdfs.copyToLocal(`/${name}/*`, deployment.lakeFolder));
+  if (hdfs && options.keep) {
+    // HDFS ends with the demo; the copy stays.
+    const copied = { ...settings, LAKE_URL: deployment.settings.LAKE_URL };
+    undo.push({ what: 'settings', run: async () => void writeProgram(stack.folder, copied) });
+  }
   for (const warning of warnings) write(`  ! ${warning}\n`);
   write(
     `  shortened for the demo: an episode ends after ${POLICY.clearAfterMs / 1000} s in range (usually 30 s), the lake is written every ${FLUSH_MS / 1000} s (usually 60 s)\n`,
@@ -66,7 +74,13 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
     await deployment.kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
     return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${settings.LAKE_URL}-${suffix}` };
   };
-  return { ...deployment, freshTopics, name, stack, limits, settings, program };
+  return { ...deployment, freshTopics, fetchLake, name, stack, limits, settings, program };
+}
+
+/** Settings for a lake on the stack's HDFS; none where it has none. */
+function lakeOnHdfs({ hdfs, folder }, name) {
+  if (!hdfs) return {};
+  return { LAKE_URL: `${hdfs.url}/${name}`, HDFS_HTTP_URL: hdfs.httpUrl, LAKE_CACHE: join(folder, 'lake-cache') };
 }
 
 /**

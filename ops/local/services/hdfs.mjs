@@ -94,6 +94,15 @@ export async function createHdfs({ programs, folder, ports, dataHost = '127.0.0.
       nameNode.cont();
       dataNode.cont();
     },
+    /**
+     * A folder of HDFS onto this disk, by Hadoop's own client: what any reader of HDFS finds.
+     * @param {string} from
+     * @param {string} to does not exist yet
+     */
+    copyToLocal: async (from, to) => {
+      const args = [...jvm('org.apache.hadoop.fs.FsShell'), '-copyToLocal', from, to];
+      await promisify(execFile)(programs.java, args, { env });
+    },
     ports,
     /** The file system as Hadoop's own clients name it. */
     url: `hdfs://127.0.0.1:${ports.rpc}`,

@@ -25,6 +25,7 @@ test.each([
   [['--report', 'x.json', '--keep'], { report: 'x.json', keep: true }],
   [['--thresholds=news2', '--stack', 'docker'], { thresholds: 'news2', stack: 'docker' }],
   [['--patients', '50', '--excursions=0'], { patients: 50, excursions: 0 }],
+  [['--lake', 'hdfs'], { lake: 'hdfs' }],
   [['-h'], { help: true }],
 ])('%j', (words, expected) => {
   expect(optionsOf(...words)).toMatchObject(expected);
@@ -37,6 +38,7 @@ test.each([
   [['--for'], '--for takes a value'],
   [['--report', '--keep'], '--report takes a value'],
   [['--stack', 'k8s'], '--stack k8s: one of native, docker'],
+  [['--lake', 's3'], '--lake s3: one of folder, hdfs'],
   [['--patients', '4'], '--patients 4: a whole number'],
   [['--excursions', '2'], '--excursions 2: a number from 0 to 1'],
   [['--verbose'], '--verbose is no option'],
