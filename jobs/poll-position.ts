@@ -86,7 +86,7 @@ export async function firstPosition(
   options.log.warn('poll.first-start', { source, start, firstId: String(high + 1n), gapsBelow: missing.length });
   return {
     server: session.server,
-    ledger: startLedger(high, missing, options.nowMs),
+    ledger: startLedger(high, missing, options.nowMs, session.steps),
     startId: high + 1n,
     reachedEndAt: null,
     evidence: options.evidence,

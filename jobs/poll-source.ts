@@ -1,5 +1,5 @@
 // The source while it is ours: owning it, and one look at the table after another, each committed with its position.
-import { applyRead, foldAge, foldProbes, foldTransactions, type Ledger } from '../src/domain/gap-ledger.js';
+import { applyRead, foldAge, foldProbes, foldTransactions, type Ledger, oldestGap } from '../src/domain/gap-ledger.js';
 import type {
   Clock,
   Logger,
@@ -25,6 +25,8 @@ const TICK_EVERY_MS = 2_000;
 const BOUNDS_EVERY_MS = 1_000;
 /** While pages are full, gaps are read no more often than this. */
 const GAPS_EVERY_MS = 100;
+/** Ids off the step are scanned in ranges with all rows between. */
+const OFF_STEP_EVERY_MS = 2_000;
 const NOTHING: VitalsRows = { readings: [], full: false };
 
 export class TopicMissingError extends Error {
@@ -106,7 +108,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   const steadyMs = () => Math.round(startMs + clock.monotonicMs());
   const isoNow = () => formatMicros(microsOfMs(clock.nowMs()));
   const alarms = createPollAlarms(log, clock);
-  const last = { tickMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, pageFull: false };
+  const last = { tickMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, offStepMs: -Infinity, pageFull: false };
   const evidenceOf = { askedMs: -Infinity, stale: 0 };
   let owned: Owned | undefined;
   let session: VitalsSession | undefined;
@@ -187,18 +189,21 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     const { gaps, high } = ledger;
     const nowMs = clock.monotonicMs();
     const readGaps = gaps.length > 0 && (!last.pageFull || nowMs - last.gapsMs >= GAPS_EVERY_MS);
+    const offStep = readGaps && nowMs - last.offStepMs >= OFF_STEP_EVERY_MS;
     if (readGaps) last.gapsMs = nowMs;
-    const late = readGaps ? await from.gapRows(gaps, parts.batchRows, notBefore) : undefined;
+    if (offStep) last.offStepMs = nowMs;
+    const asked = offStep ? gaps : gaps.filter((gap) => !gap.offStep);
+    const late = readGaps ? await from.gapRows(asked, parts.batchRows, notBefore) : undefined;
     const page = limit > 0 ? await from.page(high, limit, notBefore) : NOTHING;
     last.pageFull = page.full;
     const allGapsRead = gaps.length === 0 || (late !== undefined && !late.full);
-    return { late, page, reachedEnd: limit > 0 && !page.full && allGapsRead };
+    return { late, offStep, page, reachedEnd: limit > 0 && !page.full && allGapsRead };
   };
 
   /** Timed by the moment before the question: the answer is no older. */
   const fold = async (from: VitalsSession, ledger: Ledger): Promise<Ledger> => {
     const waitMs = listAgainMs(evidenceOf.stale);
-    if (ledger.gaps.length === 0 || clock.monotonicMs() - evidenceOf.askedMs < waitMs) return ledger;
+    if (!oldestGap(ledger) || clock.monotonicMs() - evidenceOf.askedMs < waitMs) return ledger;
     const askedMs = steadyMs();
     const look = await from.look(ledger.gaps, askedMs);
     evidenceOf.askedMs = clock.monotonicMs();
@@ -235,11 +240,16 @@ export function createPollSource(parts: PollSourceParts): PollSource {
       const mine = owned;
       const position = mine.position as Position;
       await lookAtBounds(session, position.ledger.high);
-      const { late, page, reachedEnd } = await read(session, position, readAhead(mine.positionBytes, parts.batchRows));
+      const { late, offStep, page, reachedEnd } = await read(
+        session,
+        position,
+        readAhead(mine.positionBytes, parts.batchRows),
+      );
       await onStep('poll.page-read');
       const ids = (rows: VitalsRows) => rows.readings.map(({ row }) => row);
-      const gaps = late ? { ids: ids(late), examinedTo: late.examinedTo } : null;
-      const { ledger: seen, retired } = applyRead(position.ledger, { gaps, page: ids(page) }, steadyMs());
+      const gaps = late ? { ids: ids(late), examinedTo: late.examinedTo, offStep } : null;
+      const { steps } = session;
+      const { ledger: seen, retired } = applyRead(position.ledger, { gaps, page: ids(page) }, steadyMs(), steps);
       const ledger = await fold(session, seen);
       const next: Position = { ...position, ledger, reachedEndAt: reachedEnd ? begunUs : position.reachedEndAt };
       const readings = late ? [...late.readings, ...page.readings] : page.readings;

@@ -1,10 +1,15 @@
 // The gap ledger: ids are handed out in order but become visible in commit order, so every skipped id is kept until it comes or is proved rolled back.
+import { EVERY_ID, holdsStep, type IdSteps, isOnStep } from './id-steps.js';
 
 /**
  * How long an id may be handed out before its transaction shows in the server's list. Fresh lists of this time, and the first
  * one after it, name everyone who can still commit a gap (data-path.md 2.3).
  */
 export const COLLECT_MS = 2_000;
+/** Ids off the step are read again for so long. */
+export const OFF_STEP_FOR_MS = 60_000;
+/** Ranges of them that are found within this time become one. */
+const OFF_STEP_JOINED_MS = 5_000;
 
 /** Inclusive. */
 export interface IdRange {
@@ -22,6 +27,11 @@ export interface Gap extends IdRange {
   readonly collectedMs: number | null;
   /** The newest evidence says that nobody can commit it any more. A read begun after that evidence decides. */
   readonly cleared: boolean;
+  /**
+   * Only the ids off the step count, between rows that are there: this server hands none of them out, so its transactions
+   * are no evidence. They are read again for 60 s and then forgotten, not retired.
+   */
+  readonly offStep: boolean;
 }
 
 /** A read-write transaction of the newest fresh list. The server never gives its id to another. */
@@ -40,8 +50,12 @@ export interface Ledger {
 
 /** What one look at the table brought. Ids are decimal text, ascending. */
 export interface TableRead {
-  /** Rows in open gaps; null where the gaps were not read. `examinedTo`: the last id that was looked at, null = all gaps. */
-  readonly gaps: { readonly ids: readonly string[]; readonly examinedTo: bigint | null } | null;
+  /** Rows in open gaps; null where the gaps were not read. `examinedTo`: the last id that was looked at, null = all gaps; `offStep`: those off the step too. */
+  readonly gaps: {
+    readonly ids: readonly string[];
+    readonly examinedTo: bigint | null;
+    readonly offStep?: boolean;
+  } | null;
   /** Rows above `high`. */
   readonly page: readonly string[];
 }
@@ -50,8 +64,8 @@ export interface TableRead {
 export type Probe = 'held' | 'found' | 'nothing';
 
 /** At the very first start the ids that are missing below it are gaps too: their transactions may still be open. */
-export function startLedger(high: bigint, missing: readonly IdRange[], nowMs: number): Ledger {
-  return { high, gaps: missing.map((range) => newGap(range, nowMs)), transactions: [] };
+export function startLedger(high: bigint, missing: readonly IdRange[], nowMs: number, steps = EVERY_ID): Ledger {
+  return { high, gaps: withHoles([], missing, nowMs, steps), transactions: [] };
 }
 
 /**
@@ -63,20 +77,22 @@ export function applyRead(
   ledger: Ledger,
   read: TableRead,
   nowMs: number,
+  steps: IdSteps = EVERY_ID,
 ): { readonly ledger: Ledger; readonly retired: readonly IdRange[] } {
   const retired: IdRange[] = [];
   let gaps = ledger.gaps;
   if (read.gaps) {
-    const { examinedTo } = read.gaps;
-    const left = withoutIds(gaps, read.gaps.ids);
-    gaps = left.filter((gap) => {
-      if (!gap.cleared || (examinedTo !== null && gap.to > examinedTo)) return true;
+    const { examinedTo, offStep = false } = read.gaps;
+    gaps = withoutIds(gaps, read.gaps.ids, steps).filter((gap) => {
+      if (examinedTo !== null && gap.to > examinedTo) return true;
+      if (gap.offStep) return !offStep || nowMs < gap.waitFromMs + OFF_STEP_JOINED_MS + OFF_STEP_FOR_MS;
+      if (!gap.cleared || nowMs < gap.waitFromMs + waitsForStepsMs(gap, steps)) return true;
       retired.push({ from: gap.from, to: gap.to });
       return false;
     });
   }
   const { high, holes } = holesAbove(ledger.high, read.page);
-  if (holes.length > 0) gaps = [...gaps, ...holes.map((hole) => newGap(hole, nowMs))];
+  if (holes.length > 0) gaps = withHoles(gaps, holes, nowMs, steps);
   return { ledger: { ...ledger, high, gaps }, retired };
 }
 
@@ -89,6 +105,7 @@ export function foldTransactions(ledger: Ledger, listed: readonly string[], nowM
   const transactions = listed.map((id) => ({ id, firstSeenMs: known.get(id) ?? nowMs }));
   const oldestMs = transactions.reduce((oldest, seen) => Math.min(oldest, seen.firstSeenMs), Number.POSITIVE_INFINITY);
   const gaps = ledger.gaps.map((gap) => {
+    if (gap.offStep) return gap;
     const collectedMs = gap.collectedMs ?? (nowMs >= gap.waitFromMs + COLLECT_MS ? nowMs : null);
     return { ...gap, collectedMs, cleared: collectedMs !== null && oldestMs > collectedMs };
   });
@@ -104,27 +121,28 @@ export function foldProbes(
 ): Ledger {
   const gaps = ledger.gaps.map((gap, index) => ({
     ...gap,
-    cleared: probes[index] === 'nothing' && nowMs >= gap.waitFromMs + graceMs,
+    cleared: !gap.offStep && probes[index] === 'nothing' && nowMs >= gap.waitFromMs + graceMs,
   }));
   return { ...ledger, gaps };
 }
 
 /** No evidence but age: loses the rows of every transaction that lives longer than `graceMs`. */
 export function foldAge(ledger: Ledger, nowMs: number, graceMs: number): Ledger {
-  return { ...ledger, gaps: ledger.gaps.map((gap) => ({ ...gap, cleared: nowMs >= gap.waitFromMs + graceMs })) };
+  const gaps = ledger.gaps.map((gap) => ({ ...gap, cleared: !gap.offStep && nowMs >= gap.waitFromMs + graceMs }));
+  return { ...ledger, gaps };
 }
 
-/** How many ids are open. Saturates at 2^53. */
+/** How many ids wait for evidence. Saturates at 2^53. */
 export function openIds(ledger: Ledger): number {
   let ids = 0n;
-  for (const gap of ledger.gaps) ids += gap.to - gap.from + 1n;
+  for (const gap of ledger.gaps) if (!gap.offStep) ids += gap.to - gap.from + 1n;
   return Number(ids);
 }
 
-/** The open gap that was born first; undefined where none is open. */
+/** The gap that has waited longest for evidence; undefined where none does. */
 export function oldestGap(ledger: Ledger): Gap | undefined {
   let oldest: Gap | undefined;
-  for (const gap of ledger.gaps) if (oldest === undefined || gap.bornMs < oldest.bornMs) oldest = gap;
+  for (const gap of ledger.gaps) if (!gap.offStep && (oldest === undefined || gap.bornMs < oldest.bornMs)) oldest = gap;
   return oldest;
 }
 
@@ -143,8 +161,31 @@ export function missingIn(range: IdRange, ids: readonly string[]): IdRange[] {
   return after <= range.to ? [...holes, { from: after, to: range.to }] : holes;
 }
 
-function newGap(range: IdRange, nowMs: number): Gap {
-  return { from: range.from, to: range.to, bornMs: nowMs, waitFromMs: nowMs, collectedMs: null, cleared: false };
+function newGap({ from, to }: IdRange, nowMs: number, offStep: boolean): Gap {
+  return { from, to, bornMs: nowMs, waitFromMs: nowMs, collectedMs: null, cleared: false, offStep };
+}
+
+/** Holes above all gaps. With a step there is one between any two rows: those without an id of the step are joined, over the rows between. */
+function withHoles(gaps: readonly Gap[], holes: readonly IdRange[], nowMs: number, steps: IdSteps): Gap[] {
+  const all = [...gaps];
+  for (const hole of holes) {
+    const gap = newGap(hole, nowMs, steps.step > 1n && !holdsStep(hole, steps));
+    const last = all.at(-1);
+    const joins =
+      gap.offStep &&
+      last?.offStep &&
+      gap.from - last.to === 2n &&
+      isOnStep(last.to + 1n, steps) &&
+      nowMs - last.waitFromMs < OFF_STEP_JOINED_MS;
+    if (joins) all[all.length - 1] = { ...last, to: gap.to };
+    else all.push(gap);
+  }
+  return all;
+}
+
+/** Ids off the step within a gap may still come, from a server whose transactions can't be seen here. */
+function waitsForStepsMs({ from, to }: Gap, { step }: IdSteps): number {
+  return step === 1n || from === to ? 0 : OFF_STEP_FOR_MS;
 }
 
 function holesAbove(high: bigint, ids: readonly string[]): { high: bigint; holes: IdRange[] } {
@@ -164,9 +205,12 @@ function holesAbove(high: bigint, ids: readonly string[]): { high: bigint; holes
   return { high: top, holes };
 }
 
-function withoutIds(gaps: readonly Gap[], ids: readonly string[]): readonly Gap[] {
+function withoutIds(gaps: readonly Gap[], ids: readonly string[], steps: IdSteps): readonly Gap[] {
   if (ids.length === 0) return gaps;
   const left: Gap[] = [];
+  const rest = (gap: Gap): void => {
+    left.push(steps.step > 1n && !gap.offStep && !holdsStep(gap, steps) ? { ...gap, offStep: true } : gap);
+  };
   let next = 0;
   for (const gap of gaps) {
     let from = gap.from;
@@ -174,10 +218,11 @@ function withoutIds(gaps: readonly Gap[], ids: readonly string[]): readonly Gap[
       const id = BigInt(ids[next] as string);
       if (id > gap.to) break;
       if (id < from) throw new Error('the source gave an id that is in no open gap');
-      if (id > from) left.push({ ...gap, from, to: id - 1n });
+      if (id > from) rest({ ...gap, from, to: id - 1n });
       from = id + 1n;
     }
-    if (from <= gap.to) left.push(from === gap.from ? gap : { ...gap, from });
+    if (from === gap.from) left.push(gap);
+    else if (from <= gap.to) rest({ ...gap, from });
   }
   if (next < ids.length) throw new Error('the source gave an id that is in no open gap');
   return left;

@@ -44,6 +44,7 @@ interface StoredGap {
   readonly to: string;
   readonly bornMs: number;
   readonly collectedMs?: number;
+  readonly offStep?: true;
 }
 
 interface StoredPosition {
@@ -83,6 +84,7 @@ export function encodePosition(source: string, position: Position, nowMs: number
       to: String(gap.to),
       bornMs: gap.bornMs,
       ...(gap.collectedMs === null ? {} : { collectedMs: gap.collectedMs }),
+      ...(gap.offStep ? { offStep: true } : {}),
     })),
     transactions: ledger.transactions,
     ...(position.generation === undefined ? {} : { generation: position.generation }),
@@ -141,6 +143,7 @@ function takenOver(gap: StoredGap, nowMs: number): Gap {
     // By the earlier owner's clock: a moment that has not come yet would let newer transactions count for ever.
     collectedMs: gap.collectedMs === undefined ? null : Math.min(finite(gap.collectedMs), nowMs),
     cleared: false,
+    offStep: gap.offStep === true,
   };
 }
 

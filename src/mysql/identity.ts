@@ -1,4 +1,5 @@
 // Which server this is, and whether its table can be read without losing rows.
+import type { IdSteps } from '../domain/id-steps.js';
 import type { VitalsMapping } from '../domain/mapping.js';
 import type { ServerIdentity } from '../domain/position.js';
 import { formatMicros, parseMicros } from '../domain/time.js';
@@ -182,8 +183,8 @@ async function checkKey(
   }
 }
 
-/** Throws SourceRefused for a replica or a step of ids that isn't the configured one. */
-export async function checkServer(session: MysqlSession, flavour: Flavour, step: number): Promise<void> {
+/** Which ids the server hands out. Throws SourceRefused for a replica or a step of ids that isn't the configured one. */
+export async function checkServer(session: MysqlSession, flavour: Flavour, step: number): Promise<IdSteps> {
   const found = Number(await variable(session, 'auto_increment_increment'));
   if (found !== step) {
     throw new SourceRefused(
@@ -201,6 +202,8 @@ export async function checkServer(session: MysqlSession, flavour: Flavour, step:
       `this server is a read replica (read_only=${readOnly}, innodb_read_only=${engineReadOnly}, replication ${replicates}): transactions that are open on its source can't be seen here, so rows would be lost. Set RDS_URL to the primary (the writer endpoint)`,
     );
   }
+  const offset = Number((await variable(session, 'auto_increment_offset')) ?? '1');
+  return { step: BigInt(step), rest: BigInt(offset % step) };
 }
 
 /** `unknown`: we may not ask. */

@@ -1,6 +1,7 @@
 // patients_vital_info as the poller reads it: pages above an id, rows in gaps, and evidence on who can still commit.
 import type { Attribute } from '../domain/attributes.js';
 import type { Gap, IdRange, Probe } from '../domain/gap-ledger.js';
+import type { IdSteps } from '../domain/id-steps.js';
 import type { VitalsMapping } from '../domain/mapping.js';
 import type { Clock, Logger } from '../domain/ports.js';
 import type { EvidenceKind, ServerIdentity } from '../domain/position.js';
@@ -45,6 +46,10 @@ export interface VitalsRows {
   readonly full: boolean;
 }
 
+export interface RangeToRead extends IdRange {
+  readonly offStep?: boolean;
+}
+
 export type EvidenceLook =
   | { readonly kind: 'trx'; readonly transactions: readonly string[] }
   | { readonly kind: 'trx-none'; readonly result: 'stale' | 'too-long' }
@@ -55,15 +60,17 @@ export type EvidenceLook =
 /** One connection to one server whose identity is known: it never moves to another. Any throw but SourceRefused ends it. */
 export interface VitalsSession {
   readonly server: ServerIdentity;
+  /** Which ids this server hands out. */
+  readonly steps: IdSteps;
   /** The lowest and highest id; undefined: the table is empty. */
   bounds(): Promise<IdRange | undefined>;
   /** Ids in the range, ascending, decimal text. */
   ids(range: IdRange): Promise<readonly string[]>;
   /** Up to `limit` rows above `after`, ascending. `notBefore`: contracts.md, ISO 8601. */
   page(after: bigint, limit: number, notBefore: string | null): Promise<VitalsRows>;
-  /** Up to `limit` rows in the gaps (ascending). `examinedTo`: the last id looked at, null = every gap. */
+  /** Up to `limit` rows in the gaps (ascending), of those `offStep` only ids off the step. `examinedTo`: the last id looked at, null = every gap. */
   gapRows(
-    gaps: readonly IdRange[],
+    gaps: readonly RangeToRead[],
     limit: number,
     notBefore: string | null,
   ): Promise<VitalsRows & { readonly examinedTo: bigint | null }>;
@@ -134,6 +141,7 @@ async function connected(pool: MysqlPool): Promise<MysqlConnection> {
 
 export interface CheckedSource {
   readonly server: ServerIdentity;
+  readonly steps: IdSteps;
   readonly flavour: Flavour;
   readonly table: KeyFacts;
 }
@@ -145,11 +153,11 @@ export async function checkSource(
 ): Promise<CheckedSource> {
   const { identity, flavour } = await serverOf(session);
   const table = await checkTable(session, options.mapping);
-  await checkServer(session, flavour, options.step ?? 1);
+  const steps = await checkServer(session, flavour, options.step ?? 1);
   if (options.evidence === 'trx') await listTransactions(session, options.newNonce());
   const { table: name, key } = options.mapping;
   if (options.evidence === 'lock') await probeLocks(session, { table: name, key, flavour }, [{ from: 0n, to: 0n }]);
-  return { server: identity, flavour, table };
+  return { server: identity, steps, flavour, table };
 }
 
 function sessionOver(
@@ -167,7 +175,8 @@ function sessionOver(
   let probedFrom = 0;
 
   const probe = async (gaps: readonly Gap[], nowMs: number, graceMs: number): Promise<EvidenceLook> => {
-    const due = gaps.map((_, index) => index).filter((index) => nowMs >= (gaps[index] as Gap).waitFromMs + graceMs);
+    const isDue = ({ offStep, waitFromMs }: Gap) => !offStep && nowMs >= waitFromMs + graceMs;
+    const due = gaps.map((_, index) => index).filter((index) => isDue(gaps[index] as Gap));
     if (probedFrom >= due.length) probedFrom = 0;
     const asked = due.slice(probedFrom, probedFrom + PROBES_AT_ONCE);
     probedFrom += asked.length;
@@ -186,6 +195,7 @@ function sessionOver(
 
   return {
     server: checked.server,
+    steps: checked.steps,
     bounds: async () => {
       const [row] = await connection.query(`SELECT MIN(${key}) AS low, MAX(${key}) AS high FROM ${table}`);
       if (!row || row.low === null) return undefined;
@@ -205,7 +215,7 @@ function sessionOver(
       for (let at = 0; at < gaps.length; at += RANGES_AT_ONCE) {
         const some = gaps.slice(at, at + RANGES_AT_ONCE);
         const left = limit - readings.length;
-        const { sql, params } = within(`t.${key}`, some);
+        const { sql, params } = within(`t.${key}`, some, checked.steps);
         const rows = await connection.table(`${select} WHERE ${sql} ORDER BY t.${key} LIMIT ?`, [...params, left]);
         const part = encode(rows, left, notBefore);
         readings.push(...part.readings);
@@ -269,10 +279,15 @@ function kindOf(type: number): ColumnKind {
 }
 
 /** Single ids by IN, wider gaps by BETWEEN. */
-function within(key: string, ranges: readonly IdRange[]): { sql: string; params: bigint[] } {
+function within(
+  key: string,
+  ranges: readonly RangeToRead[],
+  { step, rest }: IdSteps,
+): { sql: string; params: bigint[] } {
   const single = ranges.filter(({ from, to }) => from === to).map(({ from }) => from);
   const wide = ranges.filter(({ from, to }) => from !== to);
-  const conditions = wide.map(() => `${key} BETWEEN ? AND ?`);
+  const between = `${key} BETWEEN ? AND ?`;
+  const conditions = wide.map(({ offStep }) => (offStep ? `(${between} AND ${key} % ${step} <> ${rest})` : between));
   if (single.length > 0) conditions.push(`${key} IN (${single.map(() => '?').join(',')})`);
   return { sql: `(${conditions.join(' OR ')})`, params: [...wide.flatMap(({ from, to }) => [from, to]), ...single] };
 }

@@ -1,5 +1,6 @@
 // A table, its server and a Kafka in memory, and pollers over them: for unit tests of what the poller does with its rows.
 import { createPollSource, type PollSourceParts } from '../../jobs/poll-source.js';
+import { EVERY_ID } from '../../src/domain/id-steps.js';
 import type { OutRecord } from '../../src/domain/ports.js';
 import { formatMicros, microsOfMs } from '../../src/domain/time.js';
 import { MysqlError } from '../../src/mysql/pool.js';
@@ -55,6 +56,7 @@ export function world() {
     return Promise.resolve(value);
   };
   const session: VitalsSession = {
+    steps: EVERY_ID,
     get server() {
       return state.server;
     },

@@ -31,6 +31,8 @@ export interface PollWorldOptions {
 export interface SourceOptions {
   readonly evidence?: EvidenceKind;
   readonly graceMs?: number;
+  /** auto_increment_increment as configured. */
+  readonly step?: number;
   readonly timezone?: string;
   readonly url?: string;
   readonly mapping?: VitalsMapping;
@@ -121,6 +123,7 @@ async function pollWorld(
         attributes: ATTRIBUTES,
         evidence: o.evidence ?? 'trx',
         graceMs: o.graceMs,
+        step: o.step,
         newNonce: randomUUID,
       },
       { clock: systemClock, log: world.log },

@@ -13,6 +13,7 @@ import {
   openIds,
   startLedger,
 } from '../../../src/domain/gap-ledger.js';
+import { EVERY_ID, type IdSteps } from '../../../src/domain/id-steps.js';
 import { decodePosition, encodePosition, type Position } from '../../../src/domain/position.js';
 
 /** A transaction of the model: holds ids from their hand-out on, is listed from `listed` on, ends once. */
@@ -24,6 +25,12 @@ interface Trx {
 }
 
 class ModelServer {
+  readonly step: number;
+  constructor(step: number) {
+    this.step = step;
+  }
+  /** Ids off the step, in the order in which they were passed over. */
+  readonly passedOver: { readonly id: number; readonly ms: number }[] = [];
   nowMs = 1_000_000;
   nextId = 1;
   nextTrx = 1;
@@ -39,7 +46,20 @@ class ModelServer {
   handOut(trx: Trx | undefined, count: number) {
     if (!trx) return;
     trx.firstIdMs ??= this.nowMs;
-    for (let n = 0; n < count; n += 1) trx.ids.push(this.nextId++);
+    for (let n = 0; n < count; n += 1) {
+      trx.ids.push(this.nextId);
+      for (let id = this.nextId + 1; id < this.nextId + this.step; id += 1)
+        this.passedOver.push({ id, ms: this.nowMs });
+      this.nextId += this.step;
+    }
+  }
+  /** A row off the step, of another server: soon after the ids around it, and in no transaction that is seen here. */
+  stray(back: number) {
+    const found = this.passedOver.at(-1 - back);
+    if (found && this.nowMs - found.ms < 60_000) this.visible.add(found.id);
+  }
+  offStep(id: number) {
+    return id % this.step !== 1 % this.step;
   }
   beListed(trx: Trx | undefined) {
     if (trx && trx.ids.length > 0) trx.listed = true;
@@ -75,9 +95,11 @@ class ModelPoller {
   stored: string;
   ledger: Ledger;
   skewMs = 0;
+  readonly steps: IdSteps;
 
   constructor(server: ModelServer) {
     this.server = server;
+    this.steps = server.step === 1 ? EVERY_ID : { step: BigInt(server.step), rest: 1n };
     this.ledger = startLedger(0n, [], this.nowMs());
     this.stored = this.encode(this.ledger);
   }
@@ -94,18 +116,20 @@ class ModelPoller {
     };
     return encodePosition('s', position, this.nowMs());
   }
-  read(limit: number, gapLimit: number, outcome: 'ok' | 'lost-after' | 'lost-before') {
+  read(limit: number, gapLimit: number, offStep: boolean, outcome: 'ok' | 'lost-after' | 'lost-before') {
     const { gaps, high } = this.ledger;
-    const inGap = (id: number) => gaps.some((gap) => id >= gap.from && id <= gap.to);
+    const inGap = (id: number) =>
+      gaps.some((gap) => id >= gap.from && id <= gap.to && (!gap.offStep || (offStep && this.server.offStep(id))));
     const late = gapLimit > 0 ? this.server.select(inGap, gapLimit) : [];
     const full = late.length === gapLimit;
     const result = applyRead(
       this.ledger,
       {
-        gaps: gapLimit > 0 ? { ids: late, examinedTo: full ? BigInt(late.at(-1) ?? 0) : null } : null,
+        gaps: gapLimit > 0 ? { ids: late, examinedTo: full ? BigInt(late.at(-1) ?? 0) : null, offStep } : null,
         page: this.server.select((id) => BigInt(id) > high, limit),
       },
       this.nowMs(),
+      this.steps,
     );
     const ids = [...late, ...this.server.select((id) => BigInt(id) > high, limit)].map(Number);
     if (outcome !== 'lost-before') {
@@ -139,14 +163,16 @@ const steps = {
   handOut: fc.record({ do: fc.constant('hand-out' as const), who, n: fc.integer({ min: 1, max: 2 }) }),
   beListed: fc.record({ do: fc.constant('be-listed' as const), who }),
   end: fc.record({ do: fc.constant('end' as const), who, commit: fc.boolean() }),
-  pass: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(20, 110, 1_200, 1_900, 2_500) }),
+  pass: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(20, 110, 1_200, 1_900, 2_500, 30_000) }),
   read: fc.record({
     do: fc.constant('read' as const),
     limit: fc.integer({ min: 0, max: 4 }),
     gapLimit: fc.integer({ min: 0, max: 3 }),
+    offStep: fc.boolean(),
     outcome,
   }),
   list: fc.record({ do: fc.constant('list' as const) }),
+  stray: fc.record({ do: fc.constant('stray' as const), back: fc.nat(20) }),
   /** What the real loop does: a list, then a read of everything. */
   poll: fc.record({ do: fc.constant('poll' as const), outcome }),
   takeOver: fc.record({ do: fc.constant('take-over' as const), skewMs: fc.constantFrom(-60_000, 60_000) }),
@@ -161,13 +187,16 @@ const step = fc.oneof(
   { weight: 2, arbitrary: steps.list },
   { weight: 5, arbitrary: steps.poll },
   { weight: 2, arbitrary: steps.takeOver },
+  { weight: 4, arbitrary: steps.stray },
 );
 
 describe('gap ledger', () => {
   it('emits every committed id once and retires exactly the rolled-back ones, whatever the order', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (run) => {
-        const server = new ModelServer();
+      fc.property(fc.constantFrom(1, 1, 2, 4), fc.array(step, { minLength: 10, maxLength: 120 }), (idStep, run) => {
+        const server = new ModelServer(idStep);
+        const mayBeRetired = (id: number) =>
+          server.rolledBack.has(id) || (server.offStep(id) && !server.visible.has(id));
         const poller = new ModelPoller(server);
         for (const s of run) {
           const trx = 'who' in s ? server.open[s.who % Math.max(1, server.open.length)] : undefined;
@@ -176,29 +205,63 @@ describe('gap ledger', () => {
           else if (s.do === 'be-listed') server.beListed(trx);
           else if (s.do === 'end') server.end(trx, s.commit);
           else if (s.do === 'pass') server.pass(s.ms);
-          else if (s.do === 'read') poller.read(s.limit, s.gapLimit, s.outcome);
+          else if (s.do === 'read') poller.read(s.limit, s.gapLimit, s.offStep, s.outcome);
+          else if (s.do === 'stray') server.stray(s.back);
           else if (s.do === 'list') poller.list();
           else if (s.do === 'poll') {
             poller.list();
-            poller.read(100, 100, s.outcome);
+            poller.read(100, 100, true, s.outcome);
           } else poller.takeOver(s.skewMs);
-          for (const id of poller.retired) if (!server.rolledBack.has(id)) throw new Error(`id ${id} retired too soon`);
+          for (const id of poller.retired) if (!mayBeRetired(id)) throw new Error(`id ${id} retired too soon`);
         }
         for (const trx of [...server.open]) server.end(trx, trx.ids.length % 2 === 0);
         const last = server.begin();
         server.handOut(last, 1);
         server.end(last, true);
         for (let round = 0; round < 80; round += 1) {
-          poller.read(10, 10, 'ok');
+          poller.read(10, 10, true, 'ok');
           server.pass(COLLECT_MS);
           poller.list();
         }
         expect(poller.ledger.gaps).toEqual([]);
         expect([...poller.emitted].sort((a, b) => a - b)).toEqual([...server.visible].sort((a, b) => a - b));
-        expect([...poller.retired].sort((a, b) => a - b)).toEqual([...server.rolledBack].sort((a, b) => a - b));
+        const onStep = poller.retired.filter((id) => !server.offStep(id));
+        expect(onStep.sort((a, b) => a - b)).toEqual([...server.rolledBack].sort((a, b) => a - b));
+        expect(poller.retired.filter((id) => !mayBeRetired(id))).toEqual([]);
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it('joins ids off the step over the rows between, reads them again for 60 s and forgets them', () => {
+    const steps: IdSteps = { step: 3n, rest: 1n };
+    const read = (ledger: Ledger, page: string[], nowMs: number, gaps: string[] = []) =>
+      applyRead(ledger, { gaps: { ids: gaps, examinedTo: null, offStep: true }, page }, nowMs, steps);
+    let { ledger } = read(startLedger(1n, [], 0, steps), ['4', '7', '8', '10'], 0);
+    // 2, 3, 5, 6 over row 4; 9 stands alone behind row 8, which is off the step itself.
+    expect(ledger.gaps).toMatchObject([
+      { from: 2n, to: 6n, offStep: true },
+      { from: 9n, to: 9n, offStep: true },
+    ]);
+    // 13 is missing: whoever holds it, it waits for evidence.
+    ({ ledger } = read(ledger, ['16'], 1_000));
+    expect(ledger.gaps.at(-1)).toMatchObject({ from: 11n, to: 15n, offStep: false });
+    expect([openIds(ledger), oldestGap(ledger)?.from]).toEqual([5, 11n]);
+    ({ ledger } = read(foldTransactions(ledger, ['70'], 1_100), [], 1_200, ['5']));
+    expect(ledger.gaps.slice(0, 2)).toMatchObject([
+      { from: 2n, to: 4n },
+      { from: 6n, to: 6n },
+    ]);
+    ledger = foldTransactions(foldTransactions(ledger, ['70'], 3_500), ['99'], 9_000);
+    // 13 was rolled back, but 11 could still come.
+    let after = read(ledger, [], 59_000);
+    expect(after.retired).toEqual([]);
+    expect(after.ledger.gaps).toHaveLength(4);
+    const without = applyRead(ledger, { gaps: { ids: [], examinedTo: null, offStep: false }, page: [] }, 66_000, steps);
+    expect(without.ledger.gaps.map(({ offStep }) => offStep)).toEqual([true, true, true]);
+    after = read(ledger, [], 66_000);
+    expect(after.retired).toEqual([{ from: 11n, to: 15n }]);
+    expect(after.ledger.gaps).toEqual([]);
   });
 
   it('waits for a transaction of its own list, not for those that came later', () => {
