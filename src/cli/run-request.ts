@@ -111,10 +111,11 @@ async function waitFor(
   let inHandMs = clock.monotonicMs();
   let said = '';
   for (;;) {
+    // In this order: a job that was read before it ended has no answer yet.
+    const state = await queues.queue('source-command').getJobState(jobId);
     const job = await queues.queue('source-command').getJob(jobId);
     if (!job)
       throw new SayError('the request is gone: Redis was emptied or restarted. It is safe to ask for the same again');
-    const state = await job.getState();
     if (state === 'completed') return answerOf(job.returnvalue as JobAnswer, context);
     if (state === 'failed') {
       context.out(`✗ failed: ${job.failedReason}; the log of the active poller says more. It is safe to ask again`);

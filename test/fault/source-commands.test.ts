@@ -1,9 +1,13 @@
 // Requests to the active poller while it is fenced or killed: begun anew each time, and nothing is added twice.
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { resolve } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { STEPS } from '../../src/domain/steps.js';
 import { commandWorlds, named } from '../helpers/command-world.js';
+import { createDeployment, type Deployment, MAIN, withKafka } from '../helpers/deployment.js';
 import { until } from '../helpers/kafka.js';
+import { testStack } from '../helpers/stack.js';
 
 const ward = commandWorlds('faults');
 
@@ -41,4 +45,94 @@ test('a backfill that is thrown back at any of its steps begins anew, and adds n
   );
   await until('all of it in the lake', async () => (await lake()).length >= expected.length);
   expect(await lake()).toEqual([...expected].sort());
+});
+
+const KILLER = resolve(import.meta.dirname, '../helpers/worker-process.mjs');
+/** From kill -9 to the answer: the job's lock and its stalled check (15 s), on a machine with other work. */
+const ANSWER_WITHIN_MS = 120_000;
+
+interface Listed {
+  readonly reason: string;
+  readonly inLake: string;
+}
+
+/** A request as it is typed, to its end. */
+function typed(deployment: Deployment, ...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: deployment.env, timeout: ANSWER_WITHIN_MS });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk;
+    });
+  return new Promise<{ code: number | null; text: string }>((done) =>
+    child.on('close', (code) => done({ code, text })),
+  );
+}
+
+test('a poller that is killed at any step of a request is followed by another, which brings it to its end', async () => {
+  const steps = [...STEPS['source-command']];
+  const deployment = await createDeployment('killed', { env: { POLL_START: '111' } });
+  onTestFinished(() => deployment.close());
+  const rows = (from: number, to: number) =>
+    deployment.sql('INSERT INTO patients_vital_info (id, customerId, recorded_at, heartBeat) VALUES ?', [
+      Array.from({ length: to - from + 1 }, (_, n) => [from + n, `p${n % 7}`, new Date(), 72]),
+    ]);
+  await rows(1, 111);
+  deployment.worker('archive');
+  const killed = async (step: string, args: string[]) => {
+    const victim = spawn(process.execPath, [KILLER, '--roles', 'poll', '--at', `${step}:1:SIGKILL`], {
+      env: deployment.env,
+      stdio: 'ignore',
+    });
+    onTestFinished(() => void victim.kill('SIGKILL'));
+    const signal = new Promise<string | null>((done) => victim.on('exit', (_code, by) => done(by)));
+    const answer = typed(deployment, ...args);
+    expect({ step, by: await signal }).toEqual({ step, by: 'SIGKILL' });
+    const successor = deployment.worker('poll');
+    const { code, text } = await answer;
+    successor.signal('SIGTERM');
+    await successor.exited;
+    return { step, code, text };
+  };
+  for (const [n, step] of steps.entries()) {
+    const range = ['--from', String(n * 20 + 1), '--to', String(n * 20 + 20)];
+    const { code, text } = await killed(step, ['source', 'backfill', ...range]);
+    expect({ step, code, text }).toMatchObject({ code: 0, text: expect.stringContaining('20 rows read') });
+  }
+  // Messages of a newer program: dead in the lake, alive in the table, never read by polling.
+  const [live] = await deployment.lake('SELECT source FROM vital_info WHERE mark IS NULL');
+  await withKafka(testStack(), async (kafka) => {
+    const producer = await kafka.plainProducer();
+    await producer.send(
+      [105, 106].map((row) => ({
+        topic: `${deployment.env.KAFKA_PREFIX}vital-info`,
+        key: 'p',
+        value: JSON.stringify({ v: 2, source: live?.source, row: String(row) }),
+      })),
+    );
+  });
+  const list = async () => JSON.parse((await typed(deployment, 'dead', 'list', '--json')).text) as Listed[];
+  await until('they are dead in the lake', async () => (await list()).length === 2, ANSWER_WITHIN_MS);
+  expect((await list()).map(({ reason, inLake }) => [reason, inLake])).toEqual([
+    ['unknown-version', 'no'],
+    ['unknown-version', 'no'],
+  ]);
+  const { code, text } = await killed('command.after-commit', ['dead', 'replay', '--all']);
+  expect({ code, text }).toMatchObject({ code: 0, text: expect.stringContaining('0 replayed, 2 were in the lake') });
+  const expected = [...Array(100).keys()].map((n) => [n + 1, 'backfill']);
+  await until(
+    'all of it in the lake',
+    async () => (await deployment.lake('SELECT row_id FROM vital_info')).length >= 103,
+    ANSWER_WITHIN_MS,
+  );
+  const rowsHeld = await deployment.lake(
+    "SELECT row_id, coalesce(mark, 'live') AS mark FROM vital_info ORDER BY row_id",
+  );
+  expect(rowsHeld.map(({ row_id: id, mark }) => [Number(id), mark])).toEqual([
+    ...expected,
+    [105, 'replayed'],
+    [106, 'replayed'],
+    [111, 'live'],
+  ]);
+  expect((await list()).map(({ inLake }) => inLake)).toEqual(['replayed', 'replayed']);
 });
