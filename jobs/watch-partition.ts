@@ -4,6 +4,7 @@ import { createEpisodeBook, type EpisodeBook } from '../src/domain/episode-book.
 import { type EvaluationContext, evaluate } from '../src/domain/evaluate.js';
 import { createInstantReader } from '../src/domain/event-time.js';
 import type { DoctorsQueueMessage } from '../src/domain/events.js';
+import { createSeenBook, type SeenBook, type SeenChange } from '../src/domain/last-seen.js';
 import type {
   Clock,
   Logger,
@@ -17,14 +18,16 @@ import type {
   TransactionalProducer,
 } from '../src/domain/ports.js';
 import { decodeVitalInfo, type Reading, type Tick } from '../src/domain/reading.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { formatMicros, type Micros, microsOfMs } from '../src/domain/time.js';
 import { contextEvent, heartbeatEvent, tickMinute, type Versions } from '../src/domain/watch-events.js';
 import {
   decodeWatchState,
   encodeEpisode,
   encodeNext,
+  encodeSeen,
   episodeKeyText,
   NEXT_KEY,
+  seenKeyText,
   TOKEN_KEY,
 } from '../src/domain/watch-state.js';
 import { type BatchTally, createTally } from './watch-tally.js';
@@ -52,6 +55,8 @@ export interface WatchPartitionParts {
   partitionReader(): Promise<PartitionReader>;
   /** What is in force now, the patients of these readings looked up. */
   contextFor(readings: readonly Reading[]): Promise<EvaluationContext>;
+  /** Called with the time of each tick; null when the partition is let go. */
+  onTick(partition: number, atUs: Micros | null): void;
   /** Called with the number of open episodes when it may have changed; 0 when the partition is let go. */
   onOpenEpisodes(partition: number, open: number): void;
 }
@@ -64,11 +69,11 @@ export async function ownWatchPartition(parts: WatchPartitionParts, ownership: O
     const token = parts.newToken();
     await producer.transact([{ topic: parts.topics.watchState, partition, key: TOKEN_KEY, value: token }]);
     await parts.onStep('watch.own');
-    const { book, next } = await readState(parts, partition, token);
+    const { book, seen, next } = await readState(parts, partition, token);
     await parts.onStep('watch.state-read');
     parts.onOpenEpisodes(partition, book.size);
     parts.log.info('watch.owned', { partition, next, open: book.size });
-    return createWork(parts, ownership, producer, book, next);
+    return createWork(parts, ownership, producer, book, seen, next);
   } catch (error) {
     await producer.close();
     throw error;
@@ -79,9 +84,10 @@ async function readState(
   parts: WatchPartitionParts,
   partition: number,
   token: string,
-): Promise<{ book: EpisodeBook; next: number }> {
+): Promise<{ book: EpisodeBook; seen: SeenBook; next: number }> {
   const { topics, log } = parts;
   const book = createEpisodeBook();
+  const seen = createSeenBook();
   let next: number | undefined;
   const reader = await parts.partitionReader();
   try {
@@ -89,13 +95,14 @@ async function readState(
     await reader.read(topics.watchState, partition, options, (record) => {
       const decoded = decodeWatchState(record.key, record.value);
       if (decoded.type === 'episode') book.apply(decoded.change);
+      else if (decoded.type === 'seen') seen.restore(decoded.change);
       else if (decoded.type === 'next') next = decoded.next;
     });
     if (next === undefined) {
       next = (await reader.offsets(topics.vitalInfo, partition)).start;
       log.warn('watch.no-position', { partition, startsAt: next });
     }
-    return { book, next };
+    return { book, seen, next };
   } finally {
     await reader.close();
   }
@@ -126,6 +133,7 @@ function createWork(
   ownership: Ownership,
   producer: TransactionalProducer,
   book: EpisodeBook,
+  seen: SeenBook,
   start: number,
 ): PartitionWork {
   const { topics, clock, log, metrics, onStep } = parts;
@@ -133,6 +141,7 @@ function createWork(
   const instants = createInstantReader();
   /** Changes since the last commit, by key: only a key's newest state is written. */
   const dirty = new Map<string, EpisodeChange>();
+  const dirtySeen = new Map<string, SeenChange>();
   let expected = start;
   let written = start;
   let writtenAtMs = clock.monotonicMs();
@@ -140,6 +149,15 @@ function createWork(
   let heartbeatMinute = '';
   /** False from the first change of memory until the batch is whole: half a batch must never be committed. */
   let whole = true;
+
+  /** Of wards whose patients are expected to send data. What is backfilled or replayed says nothing of now. */
+  const noteSeen = ({ patientId, mark }: Reading, context: EvaluationContext, readUs: Micros): void => {
+    const { expectDataWards } = context.policy;
+    if (mark !== undefined || (expectDataWards.length === 0 && seen.size === 0)) return;
+    const ward = context.patient(patientId)?.ward;
+    const change = seen.note(patientId, readUs, typeof ward === 'string' && expectDataWards.includes(ward));
+    if (change) dirtySeen.set(patientId, change);
+  };
 
   /** Evaluates in Kafka's order, in memory; adds what doctors-queue has to hear to `messages`. */
   const evaluateChunk = (
@@ -159,6 +177,8 @@ function createWork(
     for (const item of chunk.items) {
       if ('kind' in item) {
         const minute = tickMinute(item);
+        const atUs = instants.micros(item.at);
+        if (atUs !== undefined) parts.onTick(partition, atUs);
         if (minute > heartbeatMinute) {
           heartbeatMinute = minute;
           messages.push(heartbeatEvent(partition, item));
@@ -166,6 +186,7 @@ function createWork(
         continue;
       }
       const time = instants.timeOf(item, nowUs);
+      noteSeen(item, context, time.readUs);
       tally.reading(time, nowUs);
       const result = evaluate(item, book, context, { ...time, nowIso });
       for (const change of result.changes) {
@@ -184,12 +205,14 @@ function createWork(
       key: 'patient' in message ? message.patient.id : null,
       value: JSON.stringify(message),
     }));
-    for (const [key, change] of dirty) {
-      records.push({ topic: topics.watchState, partition, key, value: encodeEpisode(change.state) });
-    }
-    records.push({ topic: topics.watchState, partition, key: NEXT_KEY, value: encodeNext(next) });
+    const state = (key: string, value: string | null) =>
+      records.push({ topic: topics.watchState, partition, key, value });
+    for (const [key, change] of dirty) state(key, encodeEpisode(change.state));
+    for (const [id, change] of dirtySeen) state(seenKeyText(id), encodeSeen(change.seen));
+    state(NEXT_KEY, encodeNext(next));
     await producer.transact(records);
     dirty.clear();
+    dirtySeen.clear();
     written = next;
     writtenAtMs = clock.monotonicMs();
   };
@@ -235,6 +258,7 @@ function createWork(
     },
     release: async (why) => {
       parts.onOpenEpisodes(partition, 0);
+      parts.onTick(partition, null);
       try {
         if (why === 'stop' && whole && expected > written) await commit([], expected);
       } catch (error) {

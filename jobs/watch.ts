@@ -20,8 +20,10 @@ import { compileThresholds, type ThresholdTable } from '../src/domain/threshold-
 import { topicName } from '../src/kafka/topics.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { ownWatchPartition, type WatchPartitionParts } from './watch-partition.js';
+import { createSilenceWatch } from './watch-silence.js';
 
 const THRESHOLDS_LOOK_MS = 200;
+const SILENCE_LOOK_MS = 1_000;
 const FETCH_BYTES = 1 << 20;
 /** A version may be switched while its missing patients are looked up: then once more, for those that the new one lacks. */
 const RESOLVE_ROUNDS = 2;
@@ -60,6 +62,7 @@ export function createWatchActor(parts: WatchParts): Actor {
   const { kafka, prefix, clock, log, metrics, lookup } = parts;
   const abort = new AbortController();
   const openEpisodes = new Map<number, number>();
+  const silence = createSilenceWatch(clock, log, metrics);
   const vitalInfo = topicName(prefix, 'vital-info');
   let consumer: OwnedConsumer | undefined;
   let joined = false;
@@ -80,6 +83,7 @@ export function createWatchActor(parts: WatchParts): Actor {
     transactionalProducer: (partition) => kafka.transactionalProducer(`${prefix}watch.vital-info.${partition}`),
     partitionReader: () => kafka.partitionReader(),
     contextFor: createContexts(parts),
+    onTick: silence.onTick,
     onOpenEpisodes: (partition, open) => {
       openEpisodes.set(partition, open);
       metrics.gauge(
@@ -89,7 +93,7 @@ export function createWatchActor(parts: WatchParts): Actor {
     },
   };
 
-  /** Ends when the group is joined, or can't be, or the actor stops. The consumer itself retries while Kafka is away. */
+  /** Ends when the group can't be joined, or the actor stops. The consumer itself retries while Kafka is away. */
   const begin = async (): Promise<void> => {
     if (!lookup.hasThresholds()) log.warn('watch.waiting', { for: 'thresholds' });
     while (!lookup.hasThresholds() && !abort.signal.aborted) await clock.sleep(THRESHOLDS_LOOK_MS, abort.signal);
@@ -106,6 +110,11 @@ export function createWatchActor(parts: WatchParts): Actor {
       joined = true;
     } catch (error) {
       crashedWith(error);
+      return;
+    }
+    while (!abort.signal.aborted) {
+      await clock.sleep(SILENCE_LOOK_MS, abort.signal);
+      silence.look(consumer.status());
     }
   };
 
@@ -131,6 +140,7 @@ export function createWatchActor(parts: WatchParts): Actor {
         joined,
         crashed,
         partitions: consumer?.status() ?? [],
+        silence: silence.reasons(),
         nowMs: clock.monotonicMs(),
         stuckAfterMs: parts.stuckAfterMs ?? STUCK_AFTER_MS,
       }),
@@ -142,6 +152,8 @@ export interface WatchHealthInput {
   readonly joined: boolean;
   readonly crashed: boolean;
   readonly partitions: readonly PartitionStatus[];
+  /** What is said of a source that is silent. */
+  readonly silence: readonly string[];
   /** Monotonic. */
   readonly nowMs: number;
   readonly stuckAfterMs: number;
@@ -164,7 +176,7 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
   return {
     ready: lacks.length === 0 && crashed.length === 0,
     live: stuck.length === 0 && crashed.length === 0,
-    reasons: [...lacks, ...crashed, ...stuck],
+    reasons: [...lacks, ...crashed, ...stuck, ...input.silence],
   };
 }
 

@@ -104,6 +104,8 @@ const PolicyFile = z.strictObject({
   clearAfter: parsed(duration(0, 3_600_000)).default(30_000),
   clearSamples: z.number().int().min(1).max(100).default(2),
   alertMaxAge: parsed(duration(10_000, 604_800_000)).optional(),
+  // By the ward's name as the patients table has it.
+  wards: z.record(z.string().min(1), z.strictObject({ expectData: z.boolean().default(false) })).default({}),
 });
 export type PolicyFile = z.infer<typeof PolicyFile>;
 

@@ -109,6 +109,10 @@ export function loadConfig(options: LoadOptions): Config {
       alertMaxAgeMs: raw.has('ALERT_MAX_AGE')
         ? settings.ALERT_MAX_AGE
         : (policyFile.alertMaxAge ?? settings.ALERT_MAX_AGE),
+      expectDataWards: Object.entries(policyFile.wards)
+        .filter(([, ward]) => ward.expectData)
+        .map(([name]) => name)
+        .sort(),
     }),
     authorities,
   };

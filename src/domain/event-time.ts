@@ -14,6 +14,8 @@ const ZERO = 48;
 export interface ReadingTime {
   /** What durations count with: recordedAt, at most readAt + 5 s. */
   readonly eventUs: Micros;
+  /** When the poller read it. */
+  readonly readUs: Micros;
   /** `ahead`: recordedAt was too far in the future, or no date at all, and readAt stands in. `behind`: it lies far before notBefore. */
   readonly clock: ClockFlag | null;
 }
@@ -52,12 +54,12 @@ export function createInstantReader(): InstantReader {
   const timeOf = (reading: Reading, nowUs: Micros): ReadingTime => {
     const readUs = readAt(reading.readAt) ?? nowUs;
     const recordedUs = micros(reading.recordedAt);
-    if (recordedUs === undefined) return { eventUs: readUs, clock: 'ahead' };
+    if (recordedUs === undefined) return { eventUs: readUs, readUs, clock: 'ahead' };
     // The same form, so that text order is time order; parsed only where there may be something to flag.
     const early = reading.notBefore !== null && reading.recordedAt < reading.notBefore;
     const notBeforeUs = early ? (micros(reading.notBefore as string) ?? null) : null;
     const clock = clockFlag(recordedUs, readUs, notBeforeUs);
-    return { eventUs: clock === 'ahead' ? readUs + FUTURE_TOLERANCE_US : recordedUs, clock };
+    return { eventUs: clock === 'ahead' ? readUs + FUTURE_TOLERANCE_US : recordedUs, readUs, clock };
   };
 
   return { micros, timeOf };

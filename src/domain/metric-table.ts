@@ -122,6 +122,12 @@ export const METRICS = [
     help: 'Values that could not be judged, by reason.',
     labels: ['reason'],
   },
+  {
+    name: 'watch_source_silent_seconds',
+    type: 'gauge',
+    help: "Age of the oldest newest tick while none arrives; 0 while they do. A patient's silence is judged only then.",
+    labels: [],
+  },
   { name: 'watch_episodes_open', type: 'gauge', help: 'Episodes open on the partitions owned here.', labels: [] },
   {
     name: 'watch_evaluate_seconds',

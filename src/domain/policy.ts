@@ -7,4 +7,6 @@ export interface Policy {
   readonly clearSamples: number;
   /** Older than this when evaluated: recorded and shown, never e-mailed one by one. */
   readonly alertMaxAgeMs: number;
+  /** Wards whose patients are expected to send data: their silence means something. */
+  readonly expectDataWards: readonly string[];
 }

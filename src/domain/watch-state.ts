@@ -1,6 +1,7 @@
-// Records of the topic watch-state: open episodes by key, `next` (the position), and the owner's `token`.
+// Records of the topic watch-state: open episodes by key, who was seen when, `next` (the position), and the owner's `token`.
 import type { EpisodeChange, EpisodeKey, EpisodePhase, EpisodeState } from './episode.js';
 import type { Direction, Severity } from './events.js';
+import type { LastSeen, SeenChange } from './last-seen.js';
 import { SEVERITY_RANK } from './severity.js';
 import { formatMicros, type Micros, parseMicros } from './time.js';
 
@@ -18,6 +19,7 @@ export class WatchStateError extends Error {
 export type WatchStateRecord =
   | { readonly type: 'episode'; readonly change: EpisodeChange }
   | { readonly type: 'next'; readonly next: number }
+  | { readonly type: 'seen'; readonly change: SeenChange }
   /** A token of an owner, or what a later version keeps there. */
   | { readonly type: 'other' };
 
@@ -45,6 +47,17 @@ export function encodeEpisode(state: EpisodeState | null): string | null {
   });
 }
 
+export function seenKeyText(patientId: string): string {
+  return JSON.stringify([patientId, SEEN]);
+}
+
+/** Null (a tombstone) where nothing is expected any more. */
+export function encodeSeen(seen: LastSeen | null): string | null {
+  if (seen === null) return null;
+  const staleSince = seen.staleSince === null ? null : formatMicros(seen.staleSince);
+  return JSON.stringify({ v: 1, lastSeen: formatMicros(seen.lastSeen), staleSince });
+}
+
 /** `next`: the offset of vital-info after the last one evaluated. */
 export function encodeNext(next: number): string {
   return JSON.stringify({ v: 1, next: String(next) });
@@ -58,7 +71,8 @@ export function decodeWatchState(key: Buffer | string | null, value: Buffer | st
   if (name === NEXT_KEY) return { type: 'next', next: decodeNext(value) };
   const parts = parse(name, 'key');
   if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw unreadable('key');
-  if (parts.length === 2 && parts[1] === SEEN) return { type: 'other' };
+  if (parts.length === 2 && parts[1] === SEEN)
+    return { type: 'seen', change: { patientId: parts[0] as string, seen: value === null ? null : decodeSeen(value) } };
   const [patientId, attribute, direction] = parts as [string, string, Direction];
   if (parts.length !== 3 || !DIRECTIONS.includes(direction)) throw unreadable('key');
   const state = value === null ? null : decodeEpisode(value);
@@ -90,6 +104,15 @@ function decodeEpisode(value: Buffer | string): EpisodeState {
   };
 }
 
+function decodeSeen(value: Buffer | string): LastSeen {
+  const m = parse(value.toString(), SEEN);
+  if (!isObject(m) || m.v !== 1) throw unreadable(SEEN);
+  return {
+    lastSeen: instant(m.lastSeen, SEEN),
+    staleSince: m.staleSince === null ? null : instant(m.staleSince, SEEN),
+  };
+}
+
 function text(value: unknown): string {
   if (typeof value !== 'string' || value === '') throw unreadable('episode');
   return value;
@@ -105,9 +128,9 @@ function severity(value: unknown): Severity {
   return value as Severity;
 }
 
-function instant(value: unknown): Micros {
+function instant(value: unknown, what = 'episode'): Micros {
   const us = typeof value === 'string' ? parseMicros(value) : undefined;
-  if (us === undefined) throw unreadable('episode');
+  if (us === undefined) throw unreadable(what);
   return us;
 }
 

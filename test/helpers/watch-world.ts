@@ -38,6 +38,7 @@ export function watchWorld(name: string, partitions: number) {
           clearAfterMs: CLEAR.seconds * 1_000,
           clearSamples: CLEAR.samples,
           alertMaxAgeMs: 900_000,
+          expectDataWards: [],
         },
         privacy: 'full',
         attributes: ATTRIBUTES,

@@ -176,7 +176,11 @@ imports:
   thresholds: { mode: append, checkColumn: seq, cron: 'off' }
 `;
   const env = { ...COMPLETE, WARDWATCH_CONFIG: '/w.yaml', WARDWATCH_POLICY: '/p.yaml' };
-  const content = { '/w.yaml': yaml, '/p.yaml': 'clearAfter: 2m\nalertMaxAge: 1h\n' };
+  const content = {
+    '/w.yaml': yaml,
+    '/p.yaml':
+      'clearAfter: 2m\nalertMaxAge: 1h\nwards: { ICU: { expectData: true }, 4B: {}, 2A: { expectData: true } }\n',
+  };
 
   it('rename tables and columns, add attributes, set imports and timing', () => {
     const config = loadConfig({ env, readFile: files(content) });
@@ -201,6 +205,7 @@ imports:
       thresholds: { mode: 'append', checkColumn: 'seq', cron: 'off' },
     });
     expect(config.policy).toMatchObject({ clearAfterMs: 120_000, alertMaxAgeMs: 3_600_000 });
+    expect(config.policy.expectDataWards).toEqual(['2A', 'ICU']);
   });
 
   it('lose against the environment, and the policy version follows what is in force', () => {
@@ -210,7 +215,11 @@ imports:
     expect(config.imports.patients.cron).toBe('0 4 * * *');
     expect(config.policy.alertMaxAgeMs).toBe(1_200_000);
     expect(config.policy.version).not.toBe(base.policy.version);
-    const same = { '/w.yaml': '', '/p.yaml': '# a comment\nalertMaxAge: 60m\nclearAfter: 120s\n' };
+    const same = {
+      '/w.yaml': '',
+      '/p.yaml':
+        '# a comment\nalertMaxAge: 60m\nclearAfter: 120s\nwards: {2A: {expectData: true}, ICU: {expectData: true}}\n',
+    };
     expect(loadConfig({ env, readFile: files(same) }).policy.version).toBe(base.policy.version);
   });
 

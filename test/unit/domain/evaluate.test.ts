@@ -38,7 +38,7 @@ function contextOf(patients: readonly Patient[], more: Partial<EvaluationContext
     limits: compileThresholds(SEED_LIMITS),
     thresholdVersion: 't1',
     patientVersion: 'p1',
-    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000 },
+    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000, expectDataWards: [] },
     privacy: 'full',
     patient: (id) => byId.get(id),
     ...more,
@@ -314,7 +314,13 @@ describe('against the model', () => {
         });
         const context = contextOf([patient('p1'), patient('p2')], {
           limits: compileThresholds(limits),
-          policy: { version: 'y', clearAfterMs: clear.seconds * 1_000, clearSamples: clear.samples, alertMaxAgeMs: 0 },
+          policy: {
+            version: 'y',
+            clearAfterMs: clear.seconds * 1_000,
+            clearSamples: clear.samples,
+            alertMaxAgeMs: 0,
+            expectDataWards: [],
+          },
         });
         const { events, changes, open } = play(
           rows.map(({ row }) => row),

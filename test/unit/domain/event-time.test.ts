@@ -28,14 +28,22 @@ describe('event time', () => {
     ['a zone two hours wrong', -7_190, 10.2, 10, -7_190, 'behind'],
     ['a first start', -9_999, 10, null, -9_999, null],
   ])('%s', (_, recorded, read, notBefore, seconds, clock) => {
-    expect(timeOf(recorded, read, notBefore)).toEqual({ eventUs: START_US + seconds * S, clock });
+    expect(timeOf(recorded, read, notBefore)).toEqual({
+      eventUs: START_US + seconds * S,
+      readUs: START_US + read * S,
+      clock,
+    });
   });
 
   it('takes the poll’s time for a date that no calendar has, and its own where that is none either', () => {
     const odd = { recordedAt: '2026-13-45T10:00:00.000000Z', notBefore: null };
     const now = START_US + 7 * S;
     const timeOfOdd = (more: object) => createInstantReader().timeOf(reading(1, 'p', {}, 0, { ...odd, ...more }), now);
-    expect(timeOfOdd({ readAt: at(3) })).toEqual({ eventUs: START_US + 3 * S, clock: 'ahead' });
+    expect(timeOfOdd({ readAt: at(3) })).toEqual({
+      eventUs: START_US + 3 * S,
+      readUs: START_US + 3 * S,
+      clock: 'ahead',
+    });
     expect(timeOfOdd({ readAt: '2026-11-24T22:00:99.000000Z' }).eventUs).toBe(now);
   });
 

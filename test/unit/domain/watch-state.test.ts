@@ -6,7 +6,9 @@ import {
   decodeWatchState,
   encodeEpisode,
   encodeNext,
+  encodeSeen,
   episodeKeyText,
+  seenKeyText,
   WatchStateError,
 } from '../../../src/domain/watch-state.js';
 import { anyText } from '../../helpers/texts.js';
@@ -87,13 +89,21 @@ it('reads back every state under every key, also one that looks like next or tok
   );
 });
 
-it('knows next, tokens of others, and what a later version keeps beside', () => {
+it('knows next, tokens of others, and who was seen when', () => {
   expect(decodeWatchState('next', '{"v":1,"next":"9007199254740991"}')).toEqual({
     type: 'next',
     next: 9007199254740991,
   });
   expect(decodeWatchState('token', 'anything')).toEqual({ type: 'other' });
-  expect(decodeWatchState('["p1","seen"]', '{"v":1}')).toEqual({ type: 'other' });
+  const seen = { lastSeen: 1_795_557_600_000_001, staleSince: null };
+  expect(seenKeyText('p1')).toBe('["p1","seen"]');
+  expect(encodeSeen(seen)).toBe('{"v":1,"lastSeen":"2026-11-24T22:00:00.000001Z","staleSince":null}');
+  for (const state of [seen, { ...seen, staleSince: 1_795_557_661_000_000 }, null])
+    expect(decodeWatchState(seenKeyText('token'), encodeSeen(state))).toEqual({
+      type: 'seen',
+      change: { patientId: 'token', seen: state },
+    });
+  expect(() => decodeWatchState('["p1","seen"]', '{"v":1}')).toThrow(WatchStateError);
 });
 
 describe('refuses, without quoting', () => {

@@ -96,10 +96,17 @@ async function play(
       limits: LIMITS,
       thresholdVersion: `t${version}`,
       patientVersion: 'p1',
-      policy: { version: 'y1', clearAfterMs: CLEAR.seconds * 1_000, clearSamples: CLEAR.samples, alertMaxAgeMs: 1e9 },
+      policy: {
+        version: 'y1',
+        clearAfterMs: CLEAR.seconds * 1_000,
+        clearSamples: CLEAR.samples,
+        alertMaxAgeMs: 1e9,
+        expectDataWards: [],
+      },
       privacy: 'full',
       patient: (id) => testPatient(id),
     }),
+    onTick: () => undefined,
     onOpenEpisodes: () => undefined,
   };
   const own = async (): Promise<PartitionWork> => {

@@ -12,6 +12,7 @@ import type {
 } from '../../../src/domain/ports.js';
 import type { Reading } from '../../../src/domain/reading.js';
 import type { Step } from '../../../src/domain/steps.js';
+import { formatMicros } from '../../../src/domain/time.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { fakeLookup, testPatient } from '../../helpers/lookups.js';
 import { reading, START_US } from '../../helpers/readings.js';
@@ -30,7 +31,9 @@ function world() {
   const clock: Clock = {
     nowMs: () => time.ms,
     monotonicMs: () => time.ms - FIRST_MS,
-    sleep: async (ms) => {
+    sleep: async (ms, signal) => {
+      // What looks every second rests here.
+      if (ms >= 1_000) return new Promise((resolve) => signal?.addEventListener('abort', () => resolve()));
       time.ms += ms;
       await new Promise((resolve) => setImmediate(resolve));
     },
@@ -80,7 +83,7 @@ function world() {
     prefix: 'x-',
     lookup,
     lookupTimeoutMs: 500,
-    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000 },
+    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000, expectDataWards: ['ICU'] },
     privacy: 'full',
     attributes: ATTRIBUTES,
     clock,
@@ -160,6 +163,38 @@ async function ready() {
 
 beforeEach(() => {
   w = world();
+});
+
+describe('who was seen when', () => {
+  const seenAt = (records: readonly OutRecord[] | undefined) =>
+    (records ?? []).filter(({ key }) => key?.endsWith('"seen"]')).map(({ key, value }) => [key, value]);
+  const inIcu = testPatient('icu', { ward: 'ICU' });
+  const at = (seconds: number) =>
+    JSON.stringify({ v: 1, lastSeen: formatMicros(START_US + seconds * 1_000_000 + 100_000), staleSince: null });
+
+  it('is kept for wards that are expected to send data, every 20 s at most, and over a change of owner', async () => {
+    await ready();
+    w.lookup.load(SEED_LIMITS, [inIcu, testPatient('p1')]);
+    const commit = async (n: number, id: string, seconds: number, more: Partial<Reading> = {}) => {
+      w.time.ms += 1_000;
+      await send(work, [reading(n, id, { heartBeat: 72 }, seconds, more)]);
+      return seenAt(w.transactions.at(-1));
+    };
+    expect(await commit(1, 'icu', 0)).toEqual([['["icu","seen"]', at(0)]]);
+    expect(await commit(2, 'p1', 1)).toEqual([]);
+    expect(await commit(3, 'icu', 19)).toEqual([]);
+    expect(await commit(4, 'icu', 20)).toEqual([['["icu","seen"]', at(20)]]);
+    work = await w.own();
+    // Known: not written again. Backfilled: says nothing of now. A read before that: no step back.
+    expect(await commit(5, 'icu', 39)).toEqual([]);
+    expect(await commit(6, 'icu', 90, { mark: 'backfill' })).toEqual([]);
+    expect(await commit(7, 'icu', 10)).toEqual([]);
+    expect(await commit(8, 'icu', 40)).toEqual([['["icu","seen"]', at(40)]]);
+    // Moved to a ward that expects nothing: forgotten, once.
+    w.lookup.load(SEED_LIMITS, [testPatient('icu')]);
+    expect(await commit(9, 'icu', 41)).toEqual([['["icu","seen"]', null]]);
+    expect(await commit(10, 'icu', 99)).toEqual([]);
+  });
 });
 
 describe('taking a partition', () => {
@@ -467,6 +502,7 @@ describe('health', () => {
         joined: true,
         crashed: false,
         partitions,
+        silence: [],
         nowMs: 70_000,
         stuckAfterMs: 60_000,
         ...more,
