@@ -1,6 +1,6 @@
 // The commit protocol in every order of its steps: two and three writers, lost answers, checkpoints, and sleepers that wake after them.
 import { describe, expect, it } from 'vitest';
-import { type ArchiverOptions, archiver, checkAll, isOwn, MISTAKES } from '../helpers/commit-model.js';
+import { type ArchiverOptions, archiver, checkAll, isOwn, isOwnOrFixed, MISTAKES } from '../helpers/commit-model.js';
 import { explore, type Model } from '../helpers/interleavings.js';
 
 const STATES_AT_MOST = 300_000;
@@ -11,7 +11,7 @@ function model(end: number, faults: number, writers: readonly Partial<ArchiverOp
       archiver({ name: 'abc'[i] ?? '', take: end - (i % 2), end, lives: 1, ...writer }),
     ),
     faults,
-    unnoticed: isOwn,
+    unnoticed: writers.some(({ folds }) => folds) ? isOwn : isOwnOrFixed,
     check: checkAll(end),
   };
 }
@@ -27,9 +27,10 @@ const MODELS: readonly (readonly [string, Model])[] = [
 
 describe('The commit protocol', () => {
   it.each(MODELS)('leaves one chain and one copy of each row in every order: %s', async (_, tried) => {
-    const { violation, states, histories } = await explore(tried, STATES_AT_MOST);
+    const { violation, states } = await explore(tried, STATES_AT_MOST);
     expect(violation).toBeUndefined();
-    console.log(`${states} states, ${histories} histories`);
+    // Not because nothing was tried.
+    expect(states).toBeGreaterThan(1_000);
   });
 
   it('would not, and the checker finds it, if a sleeper that woke after a checkpoint did not look before publishing', async () => {
@@ -39,7 +40,6 @@ describe('The commit protocol', () => {
       { take: 1, folds: true, nextHourFrom: 1 },
     ]);
     const { violation } = await explore({ ...tried, mutation }, STATES_AT_MOST);
-    expect(violation).toBeDefined();
-    console.log(violation?.error.message, violation?.history);
+    expect(violation?.error.message).toContain('the folders show rows twice');
   });
 });

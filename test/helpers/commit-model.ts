@@ -160,6 +160,11 @@ export function isOwn(operation: string, path: string): boolean {
   return path.startsWith('_staging/') && (operation === 'read' || operation === 'write');
 }
 
+/** Where nobody folds, a record that is there stays as it is: reading it later gives the same. */
+export function isOwnOrFixed(operation: string, path: string): boolean {
+  return isOwn(operation, path) || (operation === 'read' && path.startsWith('_log/'));
+}
+
 /** Mistakes in the protocol, each as a store that makes it. The checker must find every one. */
 export const MISTAKES = {
   'the exclusive create is a plain write': (store) => ({

@@ -1,6 +1,6 @@
 // The commit protocol in every order of its steps, small; test/fault/commit-model.test.ts has the larger models.
 import { describe, expect, it } from 'vitest';
-import { archiver, checkAll, isOwn, MISTAKES } from '../../helpers/commit-model.js';
+import { archiver, checkAll, isOwnOrFixed, MISTAKES } from '../../helpers/commit-model.js';
 import { explore, type Model } from '../../helpers/interleavings.js';
 
 const END = 2;
@@ -10,7 +10,7 @@ const model = (options: Partial<Model>, token?: string): Model => ({
     archiver({ name: 'b', take: 1, end: END, lives: 1, ...(token ? { token } : {}) }),
   ],
   faults: 0,
-  unnoticed: isOwn,
+  unnoticed: isOwnOrFixed,
   check: checkAll(END),
   ...options,
 });
