@@ -281,6 +281,7 @@ async function closeQuietly(producer: TransactionalProducer, log: Logger, partit
 
 function versionsOf(context: EvaluationContext): { key: string; versions: Versions } {
   const { thresholdVersion, patientVersion, policy } = context;
-  const versions = { thresholdVersion, patientVersion, policyVersion: policy.version };
+  const { version: policyVersion, clearAfterMs, clearSamples } = policy;
+  const versions = { thresholdVersion, patientVersion, policyVersion, clearAfterMs, clearSamples };
   return { key: JSON.stringify(versions), versions };
 }

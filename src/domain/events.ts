@@ -80,6 +80,9 @@ export interface ContextEvent {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
+  /** When an episode ends under that policy: its version says only that it is another. */
+  readonly clearAfterMs: number;
+  readonly clearSamples: number;
 }
 
 /** Once a minute and partition: proof of the whole way from RDS on. */

@@ -10,11 +10,13 @@ export interface Versions {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
+  readonly clearAfterMs: number;
+  readonly clearSamples: number;
 }
 
 /** `offset`: the first one of `partition` that is evaluated with these versions. The same use has the same id. */
 export function contextEvent(partition: number, offset: number, versions: Versions, nowIso: string): ContextEvent {
-  const { thresholdVersion, patientVersion, policyVersion } = versions;
+  const { thresholdVersion, patientVersion, policyVersion, clearAfterMs, clearSamples } = versions;
   const position = [String(partition), String(offset)];
   return {
     v: 1,
@@ -27,6 +29,8 @@ export function contextEvent(partition: number, offset: number, versions: Versio
     thresholdVersion,
     patientVersion,
     policyVersion,
+    clearAfterMs,
+    clearSamples,
   };
 }
 

@@ -5,6 +5,7 @@ import { CommandError } from '../command-error.mjs';
 import { childEnvironment } from '../environment.mjs';
 import { readInbox } from '../inbox.mjs';
 import { logTail, processStart } from '../processes.mjs';
+import { auditWith } from './audit.mjs';
 import { observe } from './deployment.mjs';
 import { seededRandom } from './random.mjs';
 import { endedText, startRoles } from './roles.mjs';
@@ -53,6 +54,7 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
     recompute,
     /** Undefined where the lake is a folder of this disk. */
     fetchLake: services.fetchLake,
+    audit: () => auditWith(program),
     next: nextCommands(program),
   };
 }
@@ -87,6 +89,7 @@ function nextCommands(program) {
   return [
     `${program} lake query "SELECT patient_id, count(*) AS n FROM vital_info GROUP BY 1 ORDER BY 2 DESC LIMIT 5"`,
     `${program} source status`,
+    `${program} audit`,
     `${program} doctor`,
   ];
 }

@@ -69,7 +69,8 @@ async function play({ options, pipeline, write, nowMs, startedMs, interrupt, und
   await phases.run('draining', () => Promise.race([drain(pipeline, nowMs), pipeline.failed]));
   const workersNotZero = await phases.run('stopping the workers', () => roles.stop());
   if (pipeline.fetchLake) await phases.run('fetching the lake from HDFS (hadoop fs -copyToLocal)', pipeline.fetchLake);
-  const summary = await summaryOf({ pipeline, workersNotZero, latencies });
+  const audit = await phases.run('wardwatch audit', () => pipeline.audit());
+  const summary = await summaryOf({ pipeline, workersNotZero, latencies, audit });
   const { counts } = simulator;
   const first = look.firstMailAtMs();
   write(
@@ -83,7 +84,7 @@ async function play({ options, pipeline, write, nowMs, startedMs, interrupt, und
 }
 
 /** Counts everything once more, now that nothing moves. */
-async function summaryOf({ pipeline, workersNotZero, latencies }) {
+async function summaryOf({ pipeline, workersNotZero, latencies, audit }) {
   const { follower, tally, inbox } = pipeline;
   await follower.advance();
   const { expected, openEpisodes } = await pipeline.recompute();
@@ -98,6 +99,7 @@ async function summaryOf({ pipeline, workersNotZero, latencies }) {
     latenciesMs: latencies(),
     unreadable: follower.unreadable(),
     workersNotZero,
+    audit,
   });
   return { ...summary, openEpisodes };
 }

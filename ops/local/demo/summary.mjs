@@ -12,6 +12,7 @@ export function sumUp({
   latenciesMs,
   unreadable,
   workersNotZero,
+  audit,
 }) {
   const alerts = [...events.values()];
   const raised = alerts.filter((event) => event.kind === 'raised');
@@ -65,6 +66,11 @@ export function sumUp({
       workersNotZero.length === 0
         ? 'every worker ended by itself, with everything committed'
         : workersNotZero.map((end) => `${end.name} ended with ${end.code}`).join(', '),
+    ),
+    term(
+      'audit',
+      audit.ok,
+      audit.ok ? `wardwatch audit: ${audit.says}` : `wardwatch audit does not hold:\n${audit.says}`,
     ),
   ];
   const latency = { p50: percentile(latenciesMs, 0.5), p99: percentile(latenciesMs, 0.99) };

@@ -29,6 +29,7 @@ it.each([
   ['dead', 'show'],
   ['dead', 'replay'],
   ['lake', 'query'],
+  ['audit'],
   ['hive', 'ddl'],
   ['doctor'],
 ])('%s %s has help with an example', async (...command) => {

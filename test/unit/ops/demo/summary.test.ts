@@ -34,6 +34,7 @@ function good() {
     latenciesMs: [30, 10],
     unreadable: 0,
     workersNotZero: [] as { name: string; code: string }[],
+    audit: { ok: true, says: '5 terms hold' },
   };
 }
 
@@ -82,6 +83,7 @@ test.each<[string, string, Partial<Run>]>([
   ['an e-mail did not arrive', 'e-mails', { inboxIds: ['m1'] }],
   ['an e-mail arrived twice', 'e-mails', { inboxIds: ['m1', 'm2', 'm2'] }],
   ['an e-mail arrived in place of another', 'e-mails', { inboxIds: ['m1', 'm9'] }],
+  ['the audit does not hold', 'audit', { audit: { ok: false, says: '1 ids of RDS that are not in the lake' } }],
   ['a worker was killed', 'processes', { workersNotZero: [{ name: 'archive-1', code: 'SIGKILL' }] }],
 ])('does not add up when %s', (_what, name, change) => {
   const { report, terms } = sumUp({ ...good(), ...change });
