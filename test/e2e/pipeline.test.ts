@@ -3,6 +3,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { DEFAULT_VITALS } from '../../src/domain/mapping.js';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { createDeployment, type Deployment, keysOf, type WorkerProcess } from '../helpers/deployment.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -189,4 +190,5 @@ it('ends on SIGTERM and SIGINT with 0, everything committed, and goes on where i
     { kind: 'resolved', n: '2' },
   ]);
   expect(await deployment.lake("SELECT count(*) AS n FROM delivery WHERE state = 'accepted'")).toEqual([{ n: '5' }]);
+  await expectAuditHolds(deployment, { args: ['--wait', '30s'] });
 });
