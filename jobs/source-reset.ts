@@ -104,7 +104,7 @@ async function newPosition(
 function givenUpBy(before: Position, after: Position): IdRange[] {
   const sameIds = (before.generation ?? 1) === (after.generation ?? 1);
   const kept = sameIds ? after.ledger.gaps : [];
-  const gone = before.ledger.gaps.flatMap((gap) => without(gap, kept));
+  const gone = before.ledger.gaps.filter(({ offStep }) => !offStep).flatMap((gap) => without(gap, kept));
   const passedOver =
     sameIds && after.ledger.high > before.ledger.high
       ? without({ from: before.ledger.high + 1n, to: after.ledger.high }, kept)

@@ -1,7 +1,7 @@
 // A reading is read by one match where it is a usual one, and as JSON otherwise: both must say the same of every text.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeVitalInfo } from '../../../src/domain/reading.js';
+import { decodeVitalInfo, readingNamedBy } from '../../../src/domain/reading.js';
 
 const instant = fc
   .date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true })
@@ -50,4 +50,14 @@ test.each([
 ])('%s', (_what, text, expected) => {
   const decoded = decodeVitalInfo(text);
   expect(decoded.type === 'dead' ? decoded.reason : decoded.type).toBe(expected);
+});
+
+test('what a dead record is about is read from what is left of it, and never guessed', () => {
+  const named = (text: string) => readingNamedBy(Buffer.from(text));
+  expect(named('{"v":2,"source":"ward","row":"7","x":{"row":"8"}}')).toEqual({ source: 'ward', row: '7' });
+  expect(named('{"v":1,"source":"ward@2","row":"7","patientId":"p')).toEqual({ source: 'ward@2', row: '7' });
+  for (const text of ['', 'null', '[]', '{"row":"7"}', '{"source":"ward","row":7}', '{"source":"ward","row":"07"}'])
+    expect(named(text), text).toBeUndefined();
+  expect(named('garbage {"v":1,"source":"ward","row":"7"')).toBeUndefined();
+  expect(readingNamedBy(null)).toBeUndefined();
 });

@@ -1,10 +1,17 @@
 // Rows as the driver gives them, to messages as contracts.md has them.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ATTRIBUTES } from '../../../src/domain/attributes.js';
 import { DEFAULT_VITALS, type VitalsMapping } from '../../../src/domain/mapping.js';
 import { decodeVitalInfo } from '../../../src/domain/reading.js';
-import { ColumnsMissingError, createRowEncoder, type RowColumn } from '../../../src/domain/vitals-row.js';
+import {
+  ColumnsMissingError,
+  createRowEncoder,
+  markedMessage,
+  type RowColumn,
+} from '../../../src/domain/vitals-row.js';
 import { createWallReader } from '../../../src/domain/zone.js';
+import { anyText } from '../../helpers/texts.js';
 
 const STAMP = { readAt: '2026-11-24T22:00:00.000001Z', notBefore: '2026-11-24T21:59:59.900000Z' };
 const COLUMNS: RowColumn[] = [
@@ -136,4 +143,14 @@ describe('row encoder', () => {
     expect(() => encode([], COLUMNS, mapping)).toThrow(ColumnsMissingError);
     expect(() => encode([], COLUMNS, mapping)).toThrow(/who, sat/);
   });
+});
+
+it('a marked message is the same reading with its mark, whatever a column holds', () => {
+  fc.assert(
+    fc.property(fc.oneof(anyText(20), fc.constant('",\n,"values":{"x":1}')), (text) => {
+      const { encoded, reading } = encode(['42', '42', text, '2026-11-24 21:59:59.5', 72, text]);
+      const marked = decodeVitalInfo(markedMessage(encoded.value, 'backfill'));
+      expect(marked).toEqual({ type: 'reading', reading: { ...reading, mark: 'backfill' } });
+    }),
+  );
 });
