@@ -1,6 +1,6 @@
 // What `wardwatch dead` does. What it prints comes from the lake, at the request of the person who types: standard output, nowhere else.
 import { createBase } from '../app/base.js';
-import type { Base, Connections } from '../app/connections.js';
+import { type Base, type Connections, lakeCopies } from '../app/connections.js';
 import { SayError } from '../app/explain.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
@@ -115,7 +115,8 @@ async function withLake<T>(
   const names = base.config.attributes.map(({ name }) => name);
   const topics = archivedTopics(names);
   return withConnections(base, (connections) => {
-    const ask = async (sql: string) => (await lakeQuery(connections.lake(), sql, base.config.attributes)).rows;
+    const ask = async (sql: string) =>
+      (await lakeQuery(connections.lake(), sql, base.config.attributes, lakeCopies(base))).rows;
     return work(
       {
         dead: async ({ topic, reason }, limit, place) => {

@@ -331,7 +331,7 @@ async function countCalls(
 }
 
 /** A process that is killed at its n-th call: nothing comes after it. */
-function dyingAt(at: number, carriedOut: boolean): Intercept {
+export function dyingAt(at: number, carriedOut: boolean): Intercept {
   let calls = 0;
   return async (call) => {
     const mine = calls++;
@@ -342,7 +342,7 @@ function dyingAt(at: number, carriedOut: boolean): Intercept {
 }
 
 /** The n-th call is carried out, and nobody hears of it. */
-function losingAnswerOf(at: number): Intercept {
+export function losingAnswerOf(at: number): Intercept {
   let calls = 0;
   return async (call) => {
     const mine = calls++;
