@@ -2,6 +2,7 @@
 import type { Logger, Metrics, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
 import type { VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
+import type { LakeCheck } from './poll-lake-check.js';
 import { checkNotBack, checkServerOf, firstPosition } from './poll-position.js';
 import { compareAfterRestart } from './poll-restart.js';
 
@@ -16,16 +17,17 @@ export interface OpenParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly steadyMs: () => number;
+  readonly lakeCheck: LakeCheck;
 }
 
-/** Answers the position for the session's server; `first`: it was chosen just now. Throws SourceRefused, MysqlError. */
+/** Answers the position as it is to go on; `first`: it was chosen just now. Throws SourceRefused, MysqlError. */
 export type OpenSource = (
   position: Position | undefined,
   partitions: number,
 ) => Promise<{ readonly session: VitalsSession; readonly position: Position; readonly first: boolean }>;
 
 export function createOpenSource(parts: OpenParts): OpenSource {
-  const { log, metrics } = parts;
+  const { source, log, metrics } = parts;
   const { evidence } = parts.vitals;
   /** The start of the server that was last said aloud. */
   let saidStart: string | undefined;
@@ -36,9 +38,10 @@ export function createOpenSource(parts: OpenParts): OpenSource {
       log.warn('poll.server-restarted', { before: position.server.startedAt, now: startedAt });
     saidStart = startedAt;
     const { unchecked } = await compareAfterRestart({ ...parts, session, position, partitions });
-    metrics.gauge('poll_restart_unchecked_rows', unchecked.length);
-    if (unchecked.length > 0)
-      log.warn('poll.restart-unchecked', { rows: unchecked.length, from: unchecked[0], to: unchecked.at(-1) });
+    metrics.gauge('poll_restart_unchecked_rows', unchecked.size);
+    const ids = [...unchecked.keys()];
+    if (ids.length > 0) log.warn('poll.restart-unchecked', { rows: ids.length, from: ids[0], to: ids.at(-1) });
+    parts.lakeCheck.left(readingSource(source, position), unchecked);
   };
 
   return async (known, partitions) => {
@@ -51,7 +54,9 @@ export function createOpenSource(parts: OpenParts): OpenSource {
       const restarted = checkServerOf(known, session);
       checkNotBack(known.ledger.high, await session.bounds());
       if (restarted) await compare(session, known, partitions);
-      return { session, position: { ...known, server: session.server, evidence }, first: false };
+      else parts.lakeCheck.left(source, new Map());
+      // Until the rest is compared the position keeps the server's old start, so that whoever comes next compares again.
+      return { session, position: { ...known, evidence }, first: false };
     } catch (error) {
       session.close();
       throw error;

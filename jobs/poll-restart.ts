@@ -18,8 +18,8 @@ const IDS_NAMED = 5;
 
 export interface RestartComparison {
   readonly compared: number;
-  /** Rows that vital-info no longer has: the audit compares them with the lake. */
-  readonly unchecked: readonly string[];
+  /** Rows that vital-info no longer has, and their hashes: to be compared with the lake. */
+  readonly unchecked: ReadonlyMap<string, string>;
 }
 
 /**
@@ -44,10 +44,10 @@ export async function compareAfterRestart(parts: {
     gone: [...sent.hashes.keys()].filter((id) => !table.has(id)),
     unknown: [...table.keys()].filter((id) => !sent.hashes.has(id) && BigInt(id) > sent.knownAbove),
   };
-  const unchecked = [...table.keys()].filter((id) => !sent.hashes.has(id) && BigInt(id) <= sent.knownAbove);
+  const unchecked = new Map([...table].filter(([id]) => !sent.hashes.has(id) && BigInt(id) <= sent.knownAbove));
   if (differ.changed.length + differ.gone.length + differ.unknown.length > 0)
     throw new SourceRefused('rows-differ', differenceInWords(differ, range));
-  log.info('poll.restart-compared', { source, compared: table.size, unchecked: unchecked.length });
+  log.info('poll.restart-compared', { source, compared: table.size, unchecked: unchecked.size });
   return { compared: table.size, unchecked };
 }
 

@@ -1,5 +1,5 @@
 // The source while it is ours: owning it, and one look at the table after another, each committed with its position.
-import { applyRead, foldAge, foldProbes, foldTransactions, type Ledger, oldestGap } from '../src/domain/gap-ledger.js';
+import { applyRead } from '../src/domain/gap-ledger.js';
 import type {
   Clock,
   Logger,
@@ -12,9 +12,10 @@ import type {
 import { decodePosition, encodePosition, type Position, readAhead } from '../src/domain/position.js';
 import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
-import { listAgainMs } from '../src/mysql/evidence.js';
-import type { EvidenceLook, VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
+import type { VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import { createPollAlarms } from './poll-alarms.js';
+import { createFoldEvidence } from './poll-evidence.js';
+import { createLakeCheck, type LakeHashes } from './poll-lake-check.js';
 import { createOpenSource } from './poll-open.js';
 import { checkNotBack, readPosition, tokenRecord } from './poll-position.js';
 import { pollRecords, pollTopics } from './poll-records.js';
@@ -25,7 +26,6 @@ const TICK_EVERY_MS = 2_000;
 const BOUNDS_EVERY_MS = 1_000;
 /** While pages are full, gaps are read no more often than this. */
 const GAPS_EVERY_MS = 100;
-/** Ids off the step are scanned in ranges with all rows between. */
 const OFF_STEP_EVERY_MS = 2_000;
 const NOTHING: VitalsRows = { readings: [], full: false };
 
@@ -59,6 +59,8 @@ export interface PollSourceParts {
   readonly onStep: OnStep;
   /** A random text, new at each call. */
   readonly newToken: () => string;
+  /** For rows that vital-info no longer has when the server was restarted; without it they stay unchecked. */
+  readonly lakeHashes?: LakeHashes;
 }
 
 /** The source between two looks, for requests that are carried out in the poller's own transactions. */
@@ -109,7 +111,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   const isoNow = () => formatMicros(microsOfMs(clock.nowMs()));
   const alarms = createPollAlarms(log, clock);
   const last = { tickMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, offStepMs: -Infinity, pageFull: false };
-  const evidenceOf = { askedMs: -Infinity, stale: 0 };
+  const foldEvidence = createFoldEvidence({ clock, metrics, onStep, alarms, steadyMs });
   let owned: Owned | undefined;
   let session: VitalsSession | undefined;
 
@@ -156,8 +158,10 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     await onStep('poll.after-commit');
   };
 
+  const lakeCheck = createLakeCheck({ lake: parts.lakeHashes, clock, log, metrics });
   const openSource = createOpenSource({
     ...parts,
+    lakeCheck,
     topic: topics.readings,
     openReader: () => kafka.partitionReader(),
     steadyMs,
@@ -200,20 +204,6 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     return { late, offStep, page, reachedEnd: limit > 0 && !page.full && allGapsRead };
   };
 
-  /** Timed by the moment before the question: the answer is no older. */
-  const fold = async (from: VitalsSession, ledger: Ledger): Promise<Ledger> => {
-    const waitMs = listAgainMs(evidenceOf.stale);
-    if (!oldestGap(ledger) || clock.monotonicMs() - evidenceOf.askedMs < waitMs) return ledger;
-    const askedMs = steadyMs();
-    const look = await from.look(ledger.gaps, askedMs);
-    evidenceOf.askedMs = clock.monotonicMs();
-    evidenceOf.stale = look.kind === 'trx-none' ? evidenceOf.stale + 1 : 0;
-    metrics.count('poll_evidence_total', { result: look.kind === 'trx-none' ? look.result : 'fresh' });
-    alarms.evidence(look);
-    await onStep('poll.evidence');
-    return foldLook(ledger, look, askedMs);
-  };
-
   const letGo = async (): Promise<void> => {
     const held = owned;
     owned = undefined;
@@ -250,8 +240,14 @@ export function createPollSource(parts: PollSourceParts): PollSource {
       const gaps = late ? { ids: ids(late), examinedTo: late.examinedTo, offStep } : null;
       const { steps } = session;
       const { ledger: seen, retired } = applyRead(position.ledger, { gaps, page: ids(page) }, steadyMs(), steps);
-      const ledger = await fold(session, seen);
-      const next: Position = { ...position, ledger, reachedEndAt: reachedEnd ? begunUs : position.reachedEndAt };
+      const ledger = await foldEvidence(session, seen);
+      const server = lakeCheck.passed() ? session.server : position.server;
+      const next: Position = {
+        ...position,
+        server,
+        ledger,
+        reachedEndAt: reachedEnd ? begunUs : position.reachedEndAt,
+      };
       const readings = late ? [...late.readings, ...page.readings] : page.readings;
       const nowMs = clock.monotonicMs();
       const ticks = reachedEnd && nowMs - last.tickMs >= TICK_EVERY_MS ? mine.partitions : 0;
@@ -302,17 +298,4 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     },
     reasons: alarms.reasons,
   };
-}
-
-function foldLook(ledger: Ledger, look: EvidenceLook, askedMs: number): Ledger {
-  switch (look.kind) {
-    case 'trx':
-      return foldTransactions(ledger, look.transactions, askedMs);
-    case 'lock':
-      return foldProbes(ledger, look.probes, askedMs, look.graceMs);
-    case 'time':
-      return foldAge(ledger, askedMs, look.graceMs);
-    case 'trx-none':
-      return ledger;
-  }
 }

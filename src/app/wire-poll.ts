@@ -4,6 +4,7 @@ import { createPollActor } from '../../jobs/poll.js';
 import { CommandRefused } from '../../jobs/source-desk.js';
 import type { LakeStore } from '../domain/ports.js';
 import { fitsVitalInfo } from '../lake/archived-topics.js';
+import { readingHashes } from '../lake/readings-content.js';
 import { createVitalsSource, type VitalsSource } from '../mysql/vitals-source.js';
 import { newToken } from './connections.js';
 import { claimLake } from './deployment.js';
@@ -21,6 +22,7 @@ export function wirePoll(parts: LookParts): Actor {
   const { config, connections, deployment, clock, metrics, onStep } = parts;
   const { settings } = config;
   const log = parts.log.child({ role: 'poll' });
+  const attributes = config.attributes.map(({ name }) => name);
   return createPollActor({
     source: deployment.source,
     vitals: vitalsSourceOf({ ...parts, log }),
@@ -32,7 +34,7 @@ export function wirePoll(parts: LookParts): Actor {
     commands: {
       endOffsets: (topic) => connections.kafka().admin.endOffsets(topic),
       lake: () => lakeOf(parts),
-      fitsLake: fitsVitalInfo(config.attributes.map(({ name }) => name)),
+      fitsLake: fitsVitalInfo(attributes),
     },
     registry: connections.queues(),
     connection: connections.blockingRedis(),
@@ -42,6 +44,7 @@ export function wirePoll(parts: LookParts): Actor {
     metrics,
     onStep,
     newToken,
+    lakeHashes: async (source, ids) => readingHashes(await lakeOf(parts), attributes, source, ids),
   });
 }
 

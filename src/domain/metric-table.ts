@@ -56,7 +56,7 @@ export const METRICS = [
   {
     name: 'poll_restart_unchecked_rows',
     type: 'gauge',
-    help: 'Rows that could not be compared after a restart of the source, because vital-info no longer has them: the audit looks at them.',
+    help: 'Rows that could not be compared after a restart of the source, because neither vital-info nor (so far) the lake has them.',
     labels: [],
   },
   { name: 'poll_active', type: 'gauge', help: '1 while this process is the active poller.', labels: [] },

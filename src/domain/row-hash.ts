@@ -6,15 +6,19 @@ export function rowHash(reading: Readonly<Record<string, unknown>>): string {
   const content = [
     reading.patientId,
     reading.timeSource === 'row' ? reading.recordedAt : null,
-    sorted(reading.values),
-    sorted(reading.bad),
-    sorted(reading.other),
+    // Values of attributes without a column stand among the others in the lake.
+    sorted({ ...objectOf(reading.other), ...objectOf(reading.values) }),
+    sorted(objectOf(reading.bad)),
   ];
   return createHash('sha256').update(JSON.stringify(content)).digest('base64');
 }
 
-function sorted(fields: unknown): readonly (readonly [string, unknown])[] {
-  return Object.entries(fields ?? {})
+function objectOf(fields: unknown): object {
+  return typeof fields === 'object' && fields !== null ? fields : {};
+}
+
+function sorted(fields: object): readonly (readonly [string, unknown])[] {
+  return Object.entries(fields)
     .filter(([, value]) => value !== null)
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

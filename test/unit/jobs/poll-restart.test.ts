@@ -10,7 +10,7 @@ const AFTER = { uuid: 'server-1', startedAt: '2026-11-20T00:00:00.000000Z' };
 async function restarted(
   ids: number[],
   change: (w: ReturnType<typeof world>) => void,
-  options: { readonly start?: string } = {},
+  options: Parameters<ReturnType<typeof world>['poller']>[0] = {},
 ) {
   const w = world();
   w.state.server = BEFORE;
@@ -95,6 +95,61 @@ describe('comparison after a restart', () => {
     expect(near.problem).toMatchObject({ code: 'rows-differ' });
     const below = await restarted([1, 2, 3], (w) => w.state.values.set(2, 99), { start: 'end' });
     expect(below.problem).toBeUndefined();
+  });
+
+  it('compares with the lake what vital-info no longer has, while polling goes on, and stops where it differs', async () => {
+    let hashes = new Map<string, Set<string>>();
+    const asked: string[][] = [];
+    let away = true;
+    const lakeHashes = async (source: string, ids: ReadonlySet<string>) => {
+      asked.push([source, ...ids]);
+      if (away) throw new Error('the lake is away');
+      return hashes;
+    };
+    const { w, poller, problem } = await restarted(
+      [1, 2, 3, 4, 5],
+      (world) => {
+        for (const { value } of world.kafka.records('t.vital-info').filter(({ key }) => key !== null)) {
+          const reading = JSON.parse(value as string) as Record<string, unknown>;
+          hashes.set(String(reading.row), new Set([rowHash(reading)]));
+        }
+        world.kafka.deleteBefore('t.vital-info', 3);
+        world.add(6);
+      },
+      { lakeHashes },
+    );
+    expect(problem).toBeUndefined();
+    const waited = async (ms: number) => {
+      w.state.ms += ms;
+      await poller.look();
+      await poller.look();
+    };
+    await waited(30_000);
+    expect(asked).toEqual([['ward', '1', '2', '3']]);
+    // Whoever takes over compares again.
+    w.add(7);
+    await waited(0);
+    expect(w.position().server).toEqual(BEFORE);
+    away = false;
+    await waited(40_000);
+    expect(asked).toHaveLength(2);
+    w.add(8);
+    await waited(0);
+    expect(w.position().server).toEqual(AFTER);
+    expect(await w.metrics.value('poll_restart_unchecked_rows')).toBe(0);
+
+    const known = hashes;
+    hashes = new Map([...known].map(([id, own]) => [id, id === '2' ? new Set(['another']) : own]));
+    w.state.server = { ...AFTER, startedAt: '2026-11-22T00:00:00.000000Z' };
+    poller.forgetSession();
+    await poller.look();
+    for (let tries = 0; tries < 3; tries += 1) {
+      w.add(9 + tries);
+      await expect(poller.look()).rejects.toThrow(/1 rows say something else than the lake's \(2\)/);
+      poller.forgetSession();
+    }
+    expect(w.emitted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(w.position().server).toEqual(AFTER);
   });
 
   it('leaves to the audit what vital-info no longer has, and takes no record of another numbering for a witness', async () => {
