@@ -10,7 +10,7 @@ const DRAIN_WITHIN_MS = 240_000;
 
 /**
  * Starts `worker --roles <role>` and watches `metric` until it has counted `rows`.
- * Answers {rowsPerSecond, cpuSecondsPerMillion, peakMemoryMb, startToFirstMs}.
+ * Answers {rowsPerSecond, cpuSecondsPerMillion, peakMemoryMb, startToFirstMs, cpuSeconds, wholeSeconds}; the last two from the process's start.
  */
 export async function drain({ main, env, role, metric, rows }) {
   const startedMs = performance.now();
@@ -49,6 +49,7 @@ export async function drain({ main, env, role, metric, rows }) {
       cpuSecondsPerMillion: cpu === null ? null : Number((((cpu - (whole ? 0 : first.cpu)) / done) * 1e6).toFixed(1)),
       peakMemoryMb: peakMemoryMb(child.pid),
       startToFirstMs: Math.round(first.ms - startedMs),
+      cpuSeconds: cpu,
       wholeSeconds: Number(((endMs - startedMs) / 1000).toFixed(1)),
     };
   } finally {

@@ -24,7 +24,13 @@ export async function fillTable(pool, rows) {
   }
 }
 
-export async function fillTopic({ stack }, prefix, rows) {
+/** `firstRow`: where ids go on, for rows beside those of an earlier call. */
+export async function fillTopic(
+  { stack },
+  prefix,
+  rows,
+  { patients = PATIENTS, values = VALUES, idOf = (n) => String(n + 1), firstRow = 0 } = {},
+) {
   const kafka = createKafka(
     { brokers: stack.kafkaBrokers.split(','), clientId: 'bench' },
     { log: createLogger({ level: 'error' }), metrics: createMetrics(), clock: systemClock },
@@ -35,17 +41,17 @@ export async function fillTopic({ stack }, prefix, rows) {
     const at = `${new Date().toISOString().slice(0, -1)}000Z`;
     await producer.transact(
       Array.from({ length: Math.min(PER_TRANSACTION, rows - done) }, (_, i) => {
-        const patientId = String(((done + i) % PATIENTS) + 1);
+        const patientId = idOf((done + i) % patients);
         const reading = {
           v: 1,
           source: 'bench',
-          row: String(done + i + 1),
+          row: String(firstRow + done + i + 1),
           patientId,
           recordedAt: at,
           timeSource: 'row',
           readAt: at,
           notBefore: at,
-          values: VALUES,
+          values,
           bad: {},
           other: {},
         };
