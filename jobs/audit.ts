@@ -16,6 +16,7 @@ import { auditRows } from '../src/lake/audit-rows.js';
 import { readHeld } from '../src/lake/audit-sql.js';
 import { LakeChainError } from '../src/lake/errors.js';
 import { examineLake, type LakeExam } from '../src/lake/lake-exam.js';
+import type { LocalCopies } from '../src/lake/local-copies.js';
 import { type LakeSql, withLakeSql } from '../src/lake/query.js';
 import { chainsBehind } from '../src/lake/readings-held.js';
 import { serverOf } from '../src/mysql/identity.js';
@@ -52,6 +53,8 @@ export interface AuditParts {
   readonly knownPatients: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly kafka: { readonly admin: KafkaAdmin; partitionReader(): Promise<PartitionReader> };
   readonly lake: LakeStore;
+  /** Where files of a lake that is no local folder are copied to. */
+  readonly copies?: LocalCopies;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -227,36 +230,42 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
   const { source, clock, attributes, lake, mapping } = parts;
   const { session, position, ids, cut, exam } = compared;
   const at = formatMicros(microsOfMs(clock.nowMs()));
-  return withLakeSql(lake, exam.files, attributes, async (sql) => {
-    await readHeld(sql, attributes);
-    await sql.run('CREATE TABLE rds (id HUGEINT)');
-    // An empty range compares nothing, and says so.
-    const range = ids ?? { from: position.startId, to: position.startId - 1n };
-    if (ids) await readKeys(session, mapping, ids, (page) => sql.appendIds('rds', page));
-    const rows = await auditRows(sql, {
-      source,
-      readingSource: readingSource(source, position),
-      ids: range,
-      numberedSinceUs: await numberedSince(sql, position),
-    });
-    const alerts = await auditAlerts(sql, {
-      attributes,
-      policy: parts.policy,
-      knownPatients: parts.knownPatients,
-      partitions: cut.partitions,
-      ids: compared.all ? null : range,
-    });
-    const terms = [lakeTerm(exam, cut.behind), ...rows.terms, ...alerts.terms];
-    return {
-      v: 1,
-      at,
-      source,
-      ids: ids ? { from: String(ids.from), to: String(ids.to) } : null,
-      ok: terms.every(({ ok }) => ok),
-      terms,
-      apart: { ...rows.apart, ...alerts.apart },
-    };
-  });
+  return withLakeSql(
+    lake,
+    exam.files,
+    attributes,
+    async (sql) => {
+      await readHeld(sql, attributes);
+      await sql.run('CREATE TABLE rds (id HUGEINT)');
+      // An empty range compares nothing, and says so.
+      const range = ids ?? { from: position.startId, to: position.startId - 1n };
+      if (ids) await readKeys(session, mapping, ids, (page) => sql.appendIds('rds', page));
+      const rows = await auditRows(sql, {
+        source,
+        readingSource: readingSource(source, position),
+        ids: range,
+        numberedSinceUs: await numberedSince(sql, position),
+      });
+      const alerts = await auditAlerts(sql, {
+        attributes,
+        policy: parts.policy,
+        knownPatients: parts.knownPatients,
+        partitions: cut.partitions,
+        ids: compared.all ? null : range,
+      });
+      const terms = [lakeTerm(exam, cut.behind), ...rows.terms, ...alerts.terms];
+      return {
+        v: 1,
+        at,
+        source,
+        ids: ids ? { from: String(ids.from), to: String(ids.to) } : null,
+        ok: terms.every(({ ok }) => ok),
+        terms,
+        apart: { ...rows.apart, ...alerts.apart },
+      };
+    },
+    parts.copies,
+  );
 }
 
 function lakeTerm({ files, bytes, damage }: LakeExam, behind: readonly string[]): AuditTerm {

@@ -1,6 +1,7 @@
 // Does the lake take what is written? A full disk or a folder that became read-only is said by name, and until a write succeeds again.
 import type { Logger, Metrics } from '../src/domain/ports.js';
 import type { Chain } from '../src/lake/chain.js';
+import { HdfsError } from '../src/lake/errors.js';
 
 /** ENOSPC, EROFS, EACCES, EIO … */
 const SYSTEM_CODE = /^E[A-Z0-9]+$/;
@@ -19,7 +20,9 @@ export function createLakeTrouble({ log, metrics }: { readonly log: Logger; read
   const failed = (error: unknown) => {
     const found = (error as { code?: unknown } | undefined)?.code;
     if (typeof found !== 'string' || !SYSTEM_CODE.test(found)) return;
-    if (code !== found) log.error('lake.refuses', { errorCode: found });
+    // HDFS's class says more than the code it is mapped to.
+    const exception = error instanceof HdfsError ? error.exception : undefined;
+    if (code !== found) log.error('lake.refuses', { errorCode: found, ...(exception ? { exception } : {}) });
     code = found;
     metrics.gauge('service_up', 0, { service: 'lake' });
   };

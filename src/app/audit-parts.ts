@@ -1,5 +1,6 @@
 // The audit over real things: for the command line and for the role maintain.
 import type { AuditParts } from '../../jobs/audit.js';
+import { lakeCopies } from './connections.js';
 import type { LookParts } from './looks.js';
 import { tableSourceOf } from './table-source.js';
 
@@ -23,6 +24,7 @@ export function auditParts(parts: LookParts): AuditParts {
     },
     kafka: connections.kafka(),
     lake: connections.lake(),
+    copies: lakeCopies(parts),
     clock,
     log,
   };

@@ -41,12 +41,7 @@ export async function runHiveDdl(options: DdlOptions, context: CliContext): Prom
   return EXIT.ok;
 }
 
-/**
- * LAKE_URL as Hive's file systems read it. An hdfs:// LAKE_URL names WebHDFS's port, which is another than Hive's: the folder alone is the
- * one of Hive's default file system.
- */
+/** LAKE_URL as Hive's file systems read it: an hdfs:// one is the NameNode's own address, which is Hive's too. */
 function hiveLocation(lakeUrl: string): string {
-  if (lakeUrl.startsWith('/')) return pathToFileURL(lakeUrl).href;
-  if (!lakeUrl.startsWith('hdfs:')) return lakeUrl;
-  return `hdfs://${new URL(lakeUrl).pathname}`;
+  return lakeUrl.startsWith('/') ? pathToFileURL(lakeUrl).href : lakeUrl;
 }
