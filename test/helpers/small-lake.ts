@@ -27,6 +27,7 @@ export interface ArchivedMessages {
 export async function archiveMessages(store: LakeStore, { topic: name = 'vital-info', ...given }: ArchivedMessages) {
   const topic = archivedTopics(given.attributes).find((one) => one.topic === name);
   if (!topic) throw new Error(`${name} is not archived`);
+  if (given.messages.length === 0) return;
   const chain = await openChain({
     store,
     encode: encodeParquet,
@@ -60,10 +61,17 @@ export async function importReferenceTables(
     readonly patients: readonly Patient[];
     readonly limits: readonly ThresholdRow[];
     readonly gone?: readonly Patient[];
+    /** Name of the source. */
+    readonly source?: string;
   },
   importedAt = 1,
 ): Promise<void> {
-  const lake = createReferenceLake({ store, source: 'c', newToken: randomUUID, log: recordingLogger() });
+  const lake = createReferenceLake({
+    store,
+    source: tables.source ?? 'c',
+    newToken: randomUUID,
+    log: recordingLogger(),
+  });
   const commit = (table: ImportTable, entries: readonly Entry[], gone: readonly Entry[]) =>
     lake.commit(
       table,

@@ -1,0 +1,369 @@
+// The audit over a lake that the real chain wrote: it holds for whatever the watcher did, and names each thing that is planted.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ATTRIBUTES } from '../../../src/domain/attributes.js';
+import { type AuditReport, describeAudit } from '../../../src/domain/audit.js';
+import type { Patient } from '../../../src/domain/patient.js';
+import type { LakeStore } from '../../../src/domain/ports.js';
+import type { Reading } from '../../../src/domain/reading.js';
+import type { ThresholdRow } from '../../../src/domain/threshold.js';
+import { diskFileOps } from '../../../src/lake/file-ops.js';
+import { createFolderStore } from '../../../src/lake/folder-store.js';
+import { type AuditWorld, archiveWorld, auditWorld, evaluatedWorld, type InForce } from '../../helpers/audit-bench.js';
+import { limit, SEED_LIMITS, TEMPERATURE_LIMITS } from '../../helpers/limits.js';
+import { testPatient } from '../../helpers/lookups.js';
+import { reading } from '../../helpers/readings.js';
+import { archiveMessages } from '../../helpers/small-lake.js';
+
+let folder: string;
+let store: LakeStore;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'wardwatch-audit-'));
+  store = createFolderStore(folder, diskFileOps);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const FORCE: InForce = {
+  limits: SEED_LIMITS,
+  patients: [testPatient('p1'), testPatient('p2', { age: 70 })],
+  clearAfterMs: 2_000,
+  clearSamples: 2,
+};
+
+/** p1's heart races from row 3 to 5, and is calm again at 8; p2 is well. Ids 11 to 13 were rolled back. */
+async function ward(): Promise<AuditWorld> {
+  const rows = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14].map((n) =>
+    reading(
+      n,
+      n % 2 === 0 ? 'p2' : 'p1',
+      n % 2 === 0 ? { heartBeat: 70, bp: 160 } : { heartBeat: n === 3 || n === 5 ? 150 : 72 },
+    ),
+  );
+  const world = await evaluatedWorld([FORCE], [{ readings: rows }]);
+  world.gaps.push({ from: 11, to: 13 });
+  return world;
+}
+
+const offending = (report: AuditReport) =>
+  Object.fromEntries(
+    report.terms.flatMap(({ name, offending: all }) =>
+      Object.entries(all)
+        .filter(([, { count }]) => count > 0)
+        .map(([what, { first }]) => [`${name}: ${what}`, first]),
+    ),
+  );
+const ask = async (world: AuditWorld, options = {}) => {
+  await archiveWorld(store, world);
+  return auditWorld(store, world, options);
+};
+
+describe('The audit', () => {
+  it('holds where nothing is wrong, says its numbers, and counts apart what was deleted since', async () => {
+    const world = await ward();
+    world.rds = world.rds.filter((id) => id !== 2n);
+    const report = await ask(world);
+    expect(describeAudit(report)).toContain('The equation holds.');
+    expect(report).toMatchObject({ ok: true, ids: { from: '1', to: '14' } });
+    expect(report.terms.map(({ says }) => says).slice(1)).toEqual([
+      '10 ids in RDS, 11 rows in the lake (1 since deleted in RDS), 0 dead',
+      '3 ids retired, none of them in RDS or the lake',
+      '11 readings compared with the limits of their time',
+      "1 raised and 1 resolved by the lake's readings",
+    ]);
+    expect(report.apart['ids since deleted in RDS']).toEqual({ count: 1, first: ['2'] });
+  });
+
+  it('looks no further than below the lowest open gap, nor beyond what was asked for', async () => {
+    const world = await ward();
+    world.open.push({ from: 9n, to: 9n });
+    world.rds.push(9_000n);
+    expect((await ask(world)).ids).toEqual({ from: '1', to: '8' });
+    expect((await auditWorld(store, world, { from: 4n, to: 6n })).ids).toEqual({ from: '4', to: '6' });
+    expect((await auditWorld(store, world, { from: 20n })).ids).toBeNull();
+  });
+
+  const plants: [string, (world: AuditWorld) => void, Record<string, readonly string[]>][] = [
+    [
+      'a lost row',
+      (w) => {
+        w.rds.push(15n);
+        w.high = 15n;
+      },
+      { 'rows: ids of RDS that are not in the lake': ['15'] },
+    ],
+    [
+      'a doubled row',
+      (w) => {
+        w.readings.push(w.readings[1] as Reading);
+        w.next += 1;
+      },
+      { 'rows: ids more than once': ['2'] },
+    ],
+    [
+      'wrongly retired ids',
+      (w) => {
+        w.gaps.push({ from: 6, to: 7 });
+      },
+      { 'gaps: ids retired that are there': ['6', '7'] },
+    ],
+    [
+      'an id that nobody retired',
+      (w) => {
+        w.gaps = [{ from: 11, to: 12 }];
+      },
+      { 'gaps: ranges of ids that are nowhere and were never retired': ['13'] },
+    ],
+    [
+      'a missing alert',
+      (w) => {
+        w.events = w.events.filter(({ kind }) => kind !== 'raised');
+      },
+      { 'alerts: alerts missing on doctors-queue': ['raised p1 heartBeat high rds:3'] },
+    ],
+    [
+      'an alert that does not end',
+      (w) => {
+        w.events = w.events.filter(({ kind }) => kind !== 'resolved');
+      },
+      { 'alerts: alerts missing on doctors-queue': ['resolved p1 heartBeat high rds:9'] },
+    ],
+    [
+      'an invented alert',
+      (w) => {
+        w.events.push({ ...eventOf(w, 'raised'), eventId: 'other', readingId: 'rds:2', patient: { id: 'p2' } });
+      },
+      { 'alerts: alerts that no reading raised or ended': ['raised p2 heartBeat high rds:2'] },
+    ],
+    [
+      'an alert for a row that is nowhere',
+      (w) => {
+        w.events.push({ ...eventOf(w, 'raised'), eventId: 'other', readingId: 'rds:77' });
+      },
+      { 'alerts: alerts that no reading raised or ended': ['raised p1 heartBeat high rds:77'] },
+    ],
+    [
+      'an alert written twice',
+      (w) => {
+        w.events.push(eventOf(w, 'resolved'));
+      },
+      { 'alerts: alerts more than once': ['resolved p1 heartBeat high rds:9'] },
+    ],
+    [
+      'rows that nobody compared',
+      (w) => {
+        w.next = 10;
+      },
+      { 'evaluated: readings that were never compared': ['rds:14'] },
+    ],
+  ];
+  it.each(plants)('names %s', async (_what, plant, named) => {
+    const world = await ward();
+    plant(world);
+    const report = await ask(world);
+    expect(offending(report)).toEqual(named);
+    expect(report.ok).toBe(false);
+    for (const id of Object.values(named).flat()) expect(describeAudit(report)).toContain(id);
+  });
+});
+
+describe('A damaged lake', () => {
+  const RECORD = `_log/vital-info/0/${'0'.repeat(20)}.json`;
+  const SECOND = `_log/vital-info/0/${'10'.padStart(20, '0')}.json`;
+  const bytesOf = async (at: string) => Buffer.from((await store.read(at)) ?? []);
+  const fileOf = async (table: string) => (await store.list(table))[0]?.path as string;
+  const flip = async (at: string) => {
+    const bytes = await bytesOf(at);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    await store.write(at, bytes);
+  };
+
+  const harms: [string, () => Promise<string>][] = [
+    [
+      'a Parquet file that is cut short',
+      async () => {
+        const file = await fileOf('vital_info');
+        await store.write(file, (await bytesOf(file)).subarray(0, 400));
+        return file;
+      },
+    ],
+    [
+      'a flipped byte in a file of alerts',
+      async () => {
+        const file = await fileOf('alert');
+        await flip(file);
+        return file;
+      },
+    ],
+    [
+      'a file that is gone',
+      async () => {
+        const file = await fileOf('patient');
+        await store.delete(file);
+        return file;
+      },
+    ],
+    [
+      'a torn record',
+      async () => {
+        await store.write(SECOND, (await bytesOf(SECOND)).subarray(0, 90));
+        return SECOND;
+      },
+    ],
+    [
+      'a missing record',
+      async () => {
+        await store.delete(RECORD);
+        return SECOND;
+      },
+    ],
+    [
+      "another chain's record",
+      async () => {
+        await store.write(SECOND, await bytesOf(`_log/doctors-queue/0/${'0'.repeat(20)}.json`));
+        return SECOND;
+      },
+    ],
+    [
+      'a record of another cluster',
+      async () => {
+        const record = JSON.parse((await bytesOf(SECOND)).toString()) as object;
+        await store.write(SECOND, Buffer.from(JSON.stringify({ ...record, clusterId: 'another' })));
+        return '_log/vital-info/0';
+      },
+    ],
+    [
+      'a file that no record names',
+      async () => {
+        const file = await fileOf('vital_info');
+        const copy = `${file.slice(0, file.lastIndexOf('/'))}/part-00000.parquet`;
+        await store.write(copy, await bytesOf(file));
+        return copy;
+      },
+    ],
+    [
+      'a stranger in the log',
+      async () => {
+        const note = '_log/vital-info/0/notes.txt';
+        await store.write(note, Buffer.from('hello'));
+        return note;
+      },
+    ],
+  ];
+  it.each(harms)('is told of %s, by its path', async (_what, harm) => {
+    const world = await ward();
+    await archiveWorld(store, { ...world, readings: world.readings.slice(0, -1) });
+    const attributes = ATTRIBUTES.map(({ name }) => name);
+    await archiveMessages(store, { attributes, messages: world.readings.slice(-1) });
+    expect((await auditWorld(store, world)).ok).toBe(true);
+    const at = await harm();
+    const report = await auditWorld(store, world);
+    expect(report.ok).toBe(false);
+    expect(offending(report)['lake: damaged or strange']).toEqual([expect.stringContaining(at)]);
+    expect(describeAudit(report)).toContain(at);
+  });
+});
+
+describe("The audit's evaluator", () => {
+  it('finds what the watcher raises and ends, for random histories of many patients under changing limits', async () => {
+    const seed = 20261125;
+    const random = fc.sample(histories, { numRuns: 1, seed })[0] as Histories;
+    const world = await evaluatedWorld(random.forces, random.batches);
+    const report = await ask(world);
+    const kinds = (kind: string) => world.events.filter((event) => event.kind === kind).length;
+    // Otherwise it would have compared nothing.
+    expect(kinds('raised')).toBeGreaterThan(500);
+    expect(kinds('resolved')).toBeGreaterThan(100);
+    expect(offending(report), `seed ${seed}`).toEqual({});
+    expect(report.terms.at(-1)?.says).toBe(
+      `${kinds('raised')} raised and ${kinds('resolved')} resolved by the lake's readings`,
+    );
+  });
+});
+
+interface Histories {
+  readonly forces: readonly InForce[];
+  readonly batches: readonly { readings: readonly Reading[]; force: number; takeover: boolean }[];
+}
+
+const PATIENTS = 120;
+const BATCHES = 60;
+const READINGS_A_BATCH = 80;
+const SIGNS = ['heartBeat', 'bp', 'bodyTemperature', 'spo2'];
+
+/** Overlapping, missing, upside-down and unusual bands of spo2, and of heartBeat at ages that the seed leaves out. */
+const oddLimits = fc.array(
+  fc
+    .tuple(
+      fc.constantFrom('spo2', 'heartBeat', 'bodyTemperature'),
+      fc.constantFrom<[number, number]>([0, 50], [30, 80], [101, 120], [0, 150], [60, 20]),
+      fc.double({ min: 0, max: 100, noNaN: true }),
+      fc.integer({ min: -3, max: 40 }),
+      fc.constantFrom<0 | 1>(0, 1),
+      fc.constantFrom<ThresholdRow['severity']>('high', 'medium', 'low'),
+    )
+    .map(([sign, ages, low, width, flag, severity]) => {
+      const from = Math.round(low * 20) / 20;
+      return limit(sign, ages, [from, from + width], flag, { severity });
+    }),
+  { minLength: 6, maxLength: 14 },
+);
+
+const value = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 30, max: 110 }) },
+  { weight: 3, arbitrary: fc.integer({ min: 340, max: 4000 }).map((tenths) => tenths / 100) },
+  { weight: 2, arbitrary: fc.double({ min: -10, max: 300, noNaN: true }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -0, 36.05, 35.95, 38.05, 0.5, 9999, 1e-9, 1e12) },
+);
+
+const people = fc
+  .array(fc.option(fc.integer({ min: 0, max: 130 })), { minLength: PATIENTS, maxLength: PATIENTS })
+  .map((ages) => ages.map((age, n): Patient => testPatient(`p${n}`, { age })));
+
+const force = fc
+  .tuple(oddLimits, people, fc.constantFrom(0, 1_000, 5_000), fc.integer({ min: 1, max: 3 }))
+  .map(([odd, patients, clearAfterMs, clearSamples]): InForce => {
+    return { limits: [...SEED_LIMITS, ...TEMPERATURE_LIMITS, ...odd], patients, clearAfterMs, clearSamples };
+  });
+
+/** What a device may send: now and then late, ahead of its time, backfilled, unreadable; a tenth are of nobody that is known. */
+const sent = fc.record({
+  patient: fc.integer({ min: 0, max: PATIENTS * 1.1 }),
+  values: fc.dictionary(fc.constantFrom(...SIGNS), value, { maxKeys: 3 }),
+  bad: fc.option(fc.tuple(fc.constantFrom(...SIGNS, 'pain'), fc.constantFrom('n/a', '1e999')), { freq: 12 }),
+  late: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: -20, max: 20 }) }),
+  mark: fc.option(fc.constantFrom<'backfill' | 'replayed'>('backfill', 'replayed'), { freq: 15 }),
+});
+
+const histories: fc.Arbitrary<Histories> = fc.record({
+  forces: fc.array(force, { minLength: 5, maxLength: 5 }),
+  batches: fc
+    .array(
+      fc.record({
+        sent: fc.array(sent, { minLength: READINGS_A_BATCH, maxLength: READINGS_A_BATCH }),
+        force: fc.integer({ min: 0, max: 4 }),
+        takeover: fc.boolean(),
+      }),
+      { minLength: BATCHES, maxLength: BATCHES },
+    )
+    .map((batches) =>
+      batches.map((batch, b) => ({
+        force: batch.force,
+        takeover: batch.takeover,
+        readings: batch.sent.map(({ patient, values, bad, late, mark }, i) => {
+          const seconds = b + late;
+          return reading(b * READINGS_A_BATCH + i + 1, `p${patient}`, values, seconds, {
+            readAt: reading(0, '', {}, b).readAt,
+            ...(bad ? { bad: Object.fromEntries([bad]) } : {}),
+            ...(mark ? { mark } : {}),
+          });
+        }),
+      })),
+    ),
+});
+
+function eventOf(world: AuditWorld, kind: string): Record<string, unknown> {
+  return world.events.find((event) => event.kind === kind) as Record<string, unknown>;
+}
