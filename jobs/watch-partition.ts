@@ -53,8 +53,8 @@ export interface WatchPartitionParts {
   readonly newToken: () => string;
   transactionalProducer(partition: number): Promise<TransactionalProducer>;
   partitionReader(): Promise<PartitionReader>;
-  /** What is in force now, the patients of these readings looked up. */
-  contextFor(readings: readonly Reading[]): Promise<EvaluationContext>;
+  /** What is in force now, these patients looked up. */
+  contextFor(patientIds: Iterable<string>): Promise<EvaluationContext>;
   /** Called with the time of each tick; null when the partition is let go. */
   onTick(partition: number, atUs: Micros | null): void;
   /** Called with the number of open episodes when it may have changed; 0 when the partition is let go. */
@@ -126,6 +126,13 @@ function decodeChunk(records: readonly ReceivedRecord[], tally: BatchTally): Chu
     else tally.dead(decoded.reason, record.offset);
   }
   return { items, readings };
+}
+
+/** The poller's keys are patient ids; a tick has none. */
+function keysOf(records: readonly ReceivedRecord[]): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const { key } of records) if (key !== null) keys.add(key.toString());
+  return keys;
 }
 
 function createWork(
@@ -237,10 +244,12 @@ function createWork(
       whole = false;
       const messages: DoctorsQueueMessage[] = [];
       const tally = createTally(partition, records.length, log, metrics);
+      // Once for the whole batch: the time-out is the batch's, not that of each part of it.
+      if (records.length > CHUNK_RECORDS) await parts.contextFor(keysOf(records));
       for (let i = 0; i < records.length; i += CHUNK_RECORDS) {
         const part = records.slice(i, i + CHUNK_RECORDS);
         const chunk = decodeChunk(part, tally);
-        const context = await parts.contextFor(chunk.readings);
+        const context = await parts.contextFor(chunk.readings.map(({ patientId }) => patientId));
         if (!ownership.isOurs()) return;
         evaluateChunk(chunk, context, part[0]?.offset ?? expected, tally, messages);
       }

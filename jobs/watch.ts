@@ -15,7 +15,6 @@ import type {
   PartitionStatus,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import type { Reading } from '../src/domain/reading.js';
 import { compileThresholds, type ThresholdTable } from '../src/domain/threshold-table.js';
 import { topicName } from '../src/kafka/topics.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
@@ -180,7 +179,7 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
   };
 }
 
-/** What is in force for some readings: limits compiled once a version, unknown patients looked up within the time-out. */
+/** What is in force for some patients: limits compiled once a version, unknown patients looked up within the time-out. */
 function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
   const { lookup, policy, privacy } = parts;
   let compiled: { version: string; limits: ThresholdTable } | undefined;
@@ -193,10 +192,10 @@ function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
     return compiled.limits;
   };
 
-  return async (readings): Promise<EvaluationContext> => {
+  return async (patientIds): Promise<EvaluationContext> => {
     let view = lookup.current();
     for (let round = 0; round < RESOLVE_ROUNDS; round++) {
-      const ids = missingPatients(view, readings);
+      const ids = missingPatients(view, patientIds);
       if (ids.length === 0) break;
       await lookup.resolve(ids, parts.lookupTimeoutMs);
       const newest = lookup.current();
@@ -209,8 +208,8 @@ function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
   };
 }
 
-function missingPatients(view: LookupView, readings: readonly Reading[]): string[] {
+function missingPatients(view: LookupView, patientIds: Iterable<string>): string[] {
   const ids = new Set<string>();
-  for (const { patientId } of readings) if (view.patient(patientId) === undefined) ids.add(patientId);
+  for (const id of patientIds) if (view.patient(id) === undefined) ids.add(id);
   return [...ids];
 }

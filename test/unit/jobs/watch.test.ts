@@ -459,6 +459,17 @@ describe('patients', () => {
     expect(await w.metrics.value('watch_unclassified_total', { reason: 'unknown-patient' })).toBe(1);
   });
 
+  it('of a large batch are looked up at once', async () => {
+    const strangers = Array.from({ length: 600 }, (_, i) => `s${i}`);
+    for (const id of strangers) w.lookup.behind.set(id, testPatient(id));
+    const records = strangers.map((id, i) =>
+      received(work.expected + i, JSON.stringify(reading(i, id, { bp: 170 }, 1)), id),
+    );
+    await work.handle(records, work.expected + records.length);
+    expect(w.lookup.asked).toEqual([strangers]);
+    expect(w.said()).toEqual(['- context']);
+  });
+
   it('are taken from the version that is in force after the look-up', async () => {
     w.lookup.onResolve = () => w.lookup.load(SEED_LIMITS, [testPatient('new')], { thresholds: 't2', patients: 'p2' });
     await send(work, [reading(1, 'new', { bp: 170 })]);
