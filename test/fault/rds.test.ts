@@ -5,10 +5,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { createDeployment, type Deployment, type WorkerProcess } from '../helpers/deployment.js';
 import { until } from '../helpers/kafka.js';
+import { seededRandom } from '../helpers/poll-world.js';
+import { startProxy } from '../helpers/proxy.js';
 import { type PrivateUrl, startMysql } from '../helpers/services.js';
 import { expectToAddUp, metric, settled, startStormWorld } from '../helpers/storm-world.js';
 
 const WITHIN_MS = 60_000;
+const BULK_ROWS = 40_000;
 
 let server: PrivateUrl;
 beforeAll(async () => {
@@ -76,6 +79,42 @@ test('restarted and killed under the storm: every row that it kept is in the lak
   expect(said(world.worker, 'poll.refused')).toBe(0);
   world.worker.signal('SIGTERM');
   expect(await world.worker.exited).toBe(0);
+});
+
+test('cut off, stalled and slow again and again under the storm, beside bulk inserts that are held: everything adds up', async () => {
+  const proxy = await startProxy(server.port);
+  const world = await startStormWorld('rdscut', server.url, 20, proxy.port);
+  deployments.push(world.deployment);
+  const random = seededRandom(world.seed);
+  const bulk = async (commit: boolean) => {
+    const connection = await mysql.createConnection(world.url);
+    await connection.beginTransaction();
+    await connection.query(
+      `INSERT INTO patients_vital_info (customerId, recorded_at, heartBeat, bp) SELECT 'bulk', NOW(6), 70, 120 FROM seq_1_to_${BULK_ROWS}`,
+    );
+    await systemClock.sleep(3_000);
+    await (commit ? connection.commit() : connection.rollback());
+    await connection.end();
+  };
+  const bulks = Promise.all([bulk(true), bulk(false)]);
+  for (let n = 0; n < 24; n += 1) {
+    await systemClock.sleep(random() * 500);
+    if (n % 4 === 0) proxy.stall();
+    else if (n % 4 === 1) proxy.delay(random() * 30);
+    else proxy.cut();
+    await systemClock.sleep(random() * 300);
+    proxy.restore();
+  }
+  await bulks;
+  const end = await world.storm.stop();
+  await settled(world);
+  await expectToAddUp(world, end);
+  expect(end.broken).toBe(0);
+  expect(said(world.worker, 'poll.source-unavailable')).toBeGreaterThan(0);
+  expect(said(world.worker, 'poll.refused')).toBe(0);
+  world.worker.signal('SIGTERM');
+  expect(await world.worker.exited).toBe(0);
+  await proxy.close();
 });
 
 test('replaced by an older copy of itself: refused while its ids end below, and when they have grown past what was read', async () => {
@@ -190,8 +229,9 @@ test('a held transaction is named by source status; doctor proves that lists are
       await systemClock.sleep(20);
     }
   })();
-  expect(await evidence()).toMatchObject({ verdict: 'warning', found: expect.stringContaining('were all old') });
+  const beside = await evidence();
   watching = false;
   await agent;
   held.destroy();
+  expect(beside).toMatchObject({ verdict: 'warning', found: expect.stringContaining('were all old') });
 });

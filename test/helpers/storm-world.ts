@@ -17,11 +17,18 @@ export interface StormWorld {
   readonly storm: Storm;
 }
 
-/** One worker polls and archives; the storm has begun. The deployment is closed by the test. */
-export async function startStormWorld(name: string, rdsUrl: string, intervalMs: number): Promise<StormWorld> {
+/** One worker polls (through the proxy where there is one) and archives; the storm has begun. The deployment is closed by the test. */
+export async function startStormWorld(
+  name: string,
+  rdsUrl: string,
+  intervalMs: number,
+  proxyPort?: number,
+): Promise<StormWorld> {
   const deployment = await createDeployment(name, { rdsUrl, env: { POLL_INTERVAL_MS: String(intervalMs) } });
-  const worker = deployment.worker('poll,archive');
   const url = String(deployment.env.RDS_URL);
+  const through = new URL(url);
+  if (proxyPort !== undefined) through.port = String(proxyPort);
+  const worker = deployment.worker('poll,archive', { RDS_URL: through.toString() });
   const begun = () => worker.events.some(({ event }) => event === 'poll.first-start');
   await until('polling has begun', begun, BEGUN_WITHIN_MS);
   const seed = Math.floor(Math.random() * 2 ** 31);
