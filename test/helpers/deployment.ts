@@ -192,9 +192,13 @@ export async function createDeployment(what: string, options: DeploymentOptions 
   };
 }
 
-/** Starts the program and follows its log. */
-export function startWorker(args: readonly string[], env: Readonly<Record<string, string>>): WorkerProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts the program, or another that runs its workers, and follows its log. */
+export function startWorker(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  script = MAIN,
+): WorkerProcess {
+  const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output: string[] = [];
   const events: LogEvent[] = [];
   for (const stream of [child.stdout, child.stderr]) {

@@ -20,7 +20,16 @@ const LOOK_EVERY_MS = 1_000;
  * `name` begins with wardwatch_demo_; `endpoints`: {rdsUrl, kafkaBrokers, redisUrl}; `shared`: they outlive the run, so what was made on them is
  * removed. The folder stays where close(true) says so.
  */
-export async function setUpFaultWorld({ name, endpoints, shared, patients, excursionShare, storm, seed, onBroken }) {
+export async function setUpFaultWorld({
+  name,
+  endpoints,
+  shared = false,
+  patients,
+  excursionShare,
+  storm = true,
+  seed,
+  onBroken = /** @type {((error: Error) => void) | undefined} */ (undefined),
+}) {
   const undo = [];
   const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}fault-`));
   const sns = await startHostileSns();
@@ -42,6 +51,14 @@ export async function setUpFaultWorld({ name, endpoints, shared, patients, excur
     nowMs: () => Date.now(),
     ...{ excursionShare, storm, onBroken },
   });
+  let advancing = Promise.resolve();
+  /** Notifications accepted so far. One reads at a time: a reader's position is its own. */
+  const accepted = () => {
+    const { follower } = observer;
+    const mine = advancing.then(() => follower.advance());
+    advancing = mine.catch(() => undefined);
+    return mine.then(() => follower.toSend().filter((entry) => entry.accepted.length > 0).length);
+  };
   const look = createLook({ observer, received: async () => sns.received });
   return {
     ...deployment,
@@ -51,6 +68,28 @@ export async function setUpFaultWorld({ name, endpoints, shared, patients, excur
     observer,
     look,
     env: childEnvironment(process.env, deployment.settings),
+    /** Resolves when all that RDS holds now has come into the lake, and one more e-mail has been accepted. Throws after `withinMs`. */
+    moves: async (withinMs) => {
+      const untilMs = Date.now() + withinMs;
+      const until = async (what, check) => {
+        while (!(await check().catch(() => false))) {
+          if (Date.now() > untilMs) throw new Error(`not within ${withinMs / 1_000} s: ${what}`);
+          await pause(LOOK_EVERY_MS / 4);
+        }
+      };
+      let rows;
+      await until('RDS answers', async () => {
+        rows = (await observer.tally.rds()).rows;
+        return true;
+      });
+      let before;
+      await until('Kafka answers', async () => {
+        before = await accepted();
+        return true;
+      });
+      await until('all rows are in the lake', async () => (await observer.tally.lake()).rows >= rows);
+      await until('one more e-mail', async () => (await accepted()) > before);
+    },
     /** Looks until everything adds up; answers the last look, whatever it says, after `withinMs`. */
     settle: async (withinMs) => {
       const untilMs = Date.now() + withinMs;

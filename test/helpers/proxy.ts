@@ -1,6 +1,17 @@
-// A TCP proxy that misbehaves on command: cuts, stalls or delays what lies between a client and a service.
+// A TCP proxy that misbehaves on command: cuts, stalls or delays what lies between a client and a service, or loses one request or answer.
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+
+/** Is that the request? It gets a chunk as it came from a client: where clients wait for answers, that is one request. */
+export type Which = (chunk: Buffer) => boolean;
+
+interface Loss {
+  readonly which: Which;
+  readonly what: 'request' | 'answer';
+  /** Of the answer, still to be passed on. */
+  left: number;
+  readonly done: () => void;
+}
 
 export interface Proxy {
   readonly port: number;
@@ -12,6 +23,13 @@ export interface Proxy {
   delay(ms: number): void;
   /** Passes everything on again, first what was held back by a stall. */
   restore(): void;
+  /** The next request that `which` picks never reaches the service: its connection is reset instead. Resolves then. */
+  loseRequest(which: Which): Promise<void>;
+  /**
+   * The next request that `which` picks is carried out by the service, but of its answer only the first `bytes` arrive (none by default)
+   * before the connection is reset. Resolves then.
+   */
+  loseAnswer(which: Which, bytes?: number): Promise<void>;
   /** Connections open now. */
   connections(): number;
   close(): Promise<void>;
@@ -25,10 +43,16 @@ export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1')
   let flowing = Promise.resolve();
   let release = () => {};
 
-  const forward = (from: Socket, to: Socket): void => {
+  const losses: Loss[] = [];
+  /** Connections whose next answer is lost. */
+  const losing = new Map<Socket, Loss>();
+
+  const forward = (from: Socket, to: Socket, fromClient: boolean): void => {
     let last = Promise.resolve();
-    from.on('data', (chunk: Buffer) => {
+    from.on('data', (whole: Buffer) => {
       const held = delayMs;
+      const chunk = fromClient ? request(from, to, whole) : answer(from, to, whole);
+      if (!chunk) return;
       // One chain a direction: order is kept whatever the delay was when a chunk came.
       last = last.then(async () => {
         if (held > 0) await delay(held);
@@ -40,6 +64,37 @@ export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1')
       last = last.then(() => void to.end());
     });
   };
+
+  /** What of it goes on to the service; undefined: nothing, and the connection is gone. */
+  const request = (client: Socket, service: Socket, chunk: Buffer): Buffer | undefined => {
+    const at = losing.has(service) ? -1 : losses.findIndex(({ which }) => which(chunk));
+    const [loss] = at < 0 ? [] : losses.splice(at, 1);
+    if (loss?.what === 'request') {
+      client.resetAndDestroy();
+      service.destroy();
+      loss.done();
+      return undefined;
+    }
+    if (loss) losing.set(service, loss);
+    return chunk;
+  };
+
+  const answer = (service: Socket, client: Socket, chunk: Buffer): Buffer | undefined => {
+    const loss = losing.get(service);
+    if (!loss) return chunk;
+    if (chunk.length <= loss.left) {
+      loss.left -= chunk.length;
+      return chunk;
+    }
+    losing.delete(service);
+    client.write(chunk.subarray(0, loss.left), () => client.resetAndDestroy());
+    service.destroy();
+    loss.done();
+    return undefined;
+  };
+
+  const lose = (what: Loss['what'], which: Which, left: number): Promise<void> =>
+    new Promise((done) => losses.push({ what, which, left, done }));
 
   const server = createServer((client) => {
     if (mode === 'cut') {
@@ -54,8 +109,11 @@ export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1')
       one.on('close', () => {
         pairs.delete(pair);
         other.destroy();
+        // Gone before the answer came: the next request will do.
+        const loss = losing.get(service);
+        if (loss && losing.delete(service)) losses.unshift(loss);
       });
-      forward(one, other);
+      forward(one, other, one === client);
     }
   });
   await new Promise<void>((resolve) => server.listen(listenOn, host, resolve));
@@ -91,6 +149,8 @@ export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1')
       release();
       flowing = Promise.resolve();
     },
+    loseRequest: (which) => lose('request', which, 0),
+    loseAnswer: (which, bytes = 0) => lose('answer', which, bytes),
     connections: () => pairs.size,
     close: () => {
       proxy.restore();

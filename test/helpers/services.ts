@@ -55,10 +55,14 @@ export interface PrivateUrl extends PrivateService {
 
 /**
  * A Kafka 4.1 broker. `tls`: the port speaks TLS only. `sasl`: it demands SCRAM-SHA-512 with this login (SASL_SSL with
- * `tls`, else SASL_PLAINTEXT).
+ * `tls`, else SASL_PLAINTEXT). `second`: a port beside it that tells its clients to come back to `advertised`, where a proxy listens.
  */
 export async function startKafka(
-  options: { readonly tls?: boolean; readonly sasl?: Login } = {},
+  options: {
+    readonly tls?: boolean;
+    readonly sasl?: Login;
+    readonly second?: { readonly port: number; readonly advertised: number };
+  } = {},
 ): Promise<PrivateKafka> {
   return startPrivate('kafka', options.tls, async ({ folder, onProcess, tls }) =>
     createKafka({
@@ -71,6 +75,7 @@ export async function startKafka(
       onProcess,
       ...tls,
       ...(options.sasl ? { sasl: options.sasl } : {}),
+      ...(options.second ? { second: options.second } : {}),
     }),
   );
 }

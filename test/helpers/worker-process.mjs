@@ -5,11 +5,15 @@ import { runWorkerProcess } from '../../dist/src/app/process.js';
 import { createWorker } from '../../dist/src/app/worker.js';
 import { parseRoles } from '../../dist/src/cli/run-worker.js';
 
+const DAY_MS = 86_400_000;
+
 const { values } = parseArgs({
   options: {
     roles: { type: 'string', default: 'all' },
     /** `step:call:signal`, may be given more than once. */
     at: { type: 'string', multiple: true, default: [] },
+    /** Its calendar is so many days ahead: what happens to closed days happens today. */
+    'days-ahead': { type: 'string', default: '0' },
   },
 });
 const roles = parseRoles(values.roles);
@@ -20,8 +24,11 @@ const deeds = values.at.map((text) => {
 /** @type {Map<string, number>} */
 const calls = new Map();
 
+const made = createBase({ envFile: undefined, roles, needsSource: true });
+const aheadMs = Number(values['days-ahead']) * DAY_MS;
 const base = {
-  ...createBase({ envFile: undefined, roles, needsSource: true }),
+  ...made,
+  clock: { ...made.clock, nowMs: () => made.clock.nowMs() + aheadMs },
   /** @param {string} step */
   onStep: (step) => {
     const call = (calls.get(step) ?? 0) + 1;

@@ -31,6 +31,8 @@ const CLUSTER_ID_BYTES = 11;
  * @param {boolean} [options.shortLived] starts with half the work, and is slow under load: for tests
  * @param {import('../certificates.mjs').Certificates} [options.tls] the client port then speaks TLS only
  * @param {{ readonly username: string, readonly password: string }} [options.sasl] the client port then demands SCRAM-SHA-512
+ * @param {{ readonly port: number, readonly advertised: number }} [options.second] another client port, which tells its clients to come back to
+ *   a third: that of a proxy before it
  * @param {import('./service.mjs').OnProcess} [options.onProcess]
  */
 export async function createKafka({
@@ -42,6 +44,7 @@ export async function createKafka({
   shortLived = false,
   tls,
   sasl,
+  second,
   onProcess,
 }) {
   const env = childEnvironment(process.env);
@@ -52,7 +55,7 @@ export async function createKafka({
       mode: 0o600,
     });
   }
-  await writeFile(config, properties({ folder, port, controllerPort, keystore, tls, sasl }));
+  await writeFile(config, properties({ folder, port, controllerPort, keystore, tls, sasl, second }));
   const classPath = join(programs.kafkaLibs, '*');
   await promisify(execFile)(
     programs.java,
@@ -104,18 +107,19 @@ function startedSince(port) {
 
 /**
  * @param {{ folder: string, port: number, controllerPort: number, keystore: string,
- *   tls: import('../certificates.mjs').Certificates | undefined, sasl: object | undefined }} options
+ *   tls: import('../certificates.mjs').Certificates | undefined, sasl: object | undefined,
+ *   second: { readonly port: number, readonly advertised: number } | undefined }} options
  */
-function properties({ folder, port, controllerPort, keystore, tls, sasl }) {
+function properties({ folder, port, controllerPort, keystore, tls, sasl, second }) {
   const protocol = `${sasl ? 'SASL_' : ''}${tls ? 'SSL' : 'PLAINTEXT'}`;
   const lines = [
     'process.roles=broker,controller',
     'node.id=1',
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=CLIENT://127.0.0.1:${port}`,
+    `listeners=CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${second ? `,SECOND://127.0.0.1:${second.port}` : ''}`,
+    `advertised.listeners=CLIENT://127.0.0.1:${port}${second ? `,SECOND://127.0.0.1:${second.advertised}` : ''}`,
     'controller.listener.names=CONTROLLER',
-    `listener.security.protocol.map=CONTROLLER:PLAINTEXT,CLIENT:${protocol}`,
+    `listener.security.protocol.map=CONTROLLER:PLAINTEXT,CLIENT:${protocol},SECOND:PLAINTEXT`,
     'inter.broker.listener.name=CLIENT',
     `log.dirs=${join(folder, 'kafka')}`,
     'num.network.threads=2',
