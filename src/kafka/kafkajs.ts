@@ -107,12 +107,24 @@ function mend(): void {
   };
   // Theirs adds a listener to a dead socket each time a connection is closed again: a warning after ten.
   const connection = (load('kafkajs/src/network/connection') as { prototype: Connection }).prototype;
-  const { disconnect } = connection;
+  const { connect, disconnect } = connection;
   connection.disconnect = function disconnectOnce(this: Connection) {
     if (this.socket?.destroyed) this.socket = undefined;
     return disconnect.call(this);
   };
+  // Theirs keeps what came of an answer before a connection broke, and reads what the next one brings behind it: garbage, thrown where
+  // nobody catches it.
+  connection.connect = function connectAnew(this: Connection) {
+    if (!this.isConnected()) {
+      this.socket?.removeAllListeners('data');
+      Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: SIZE_BYTES });
+    }
+    return connect.call(this);
+  };
 }
+
+/** Before each answer: how long it is. */
+const SIZE_BYTES = 4;
 
 const PENDING_CHECK_MS = 10;
 
@@ -152,6 +164,8 @@ export async function abortTransaction(cluster: Cluster, transactionalId: string
 
 interface Connection {
   socket: Socket | undefined;
+  isConnected(): boolean;
+  connect(): Promise<boolean>;
   disconnect(): Promise<boolean>;
 }
 

@@ -88,7 +88,7 @@ beforeAll(async () => {
     processes: PROCESSES,
     env,
     logFolder: world.logFolder,
-    onPid: () => undefined,
+    onPid: world.onPid,
     onExit: (name: string, how: unknown) => ended.push(`${name}: ${String(how)}`),
     onEvent: undefined,
     restartAfterMs: RESTART_AFTER_MS,

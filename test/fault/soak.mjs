@@ -9,10 +9,10 @@ import { ROOT } from '../../ops/local/cache.mjs';
 import { scrubInPlace } from '../../ops/local/environment.mjs';
 import { kafkaLibs, lookAround } from '../../ops/local/machine.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
-import { processStart } from '../../ops/local/processes.mjs';
 import { cleanUp, FOLDER_PREFIX, openState, removeFolder } from '../../ops/local/state.mjs';
 import { beMean } from './mean.mjs';
 import { optionsOf } from './soak-options.mjs';
+import { SOAK_PROCESSES } from './soak-processes.mjs';
 import { createTakeovers } from './takeover.mjs';
 
 /** Above the consumer groups' session time-out, as ops/docs ask. */
@@ -23,16 +23,6 @@ const PROGRESS_EVERY_MS = 30_000;
 const EXIT_INTERRUPTED = 130;
 /** Patients that leave the range, a second. */
 const EXCURSIONS_PER_SECOND = 1;
-const PROCESSES = [
-  { name: 'poll-1', roles: 'poll,import' },
-  { name: 'poll-2', roles: 'poll' },
-  { name: 'archive-1', roles: 'archive' },
-  { name: 'archive-2', roles: 'archive' },
-  { name: 'watch-1', roles: 'watch,dispatch' },
-  { name: 'watch-2', roles: 'watch,dispatch' },
-  { name: 'deliver-1', roles: 'deliver' },
-  { name: 'deliver-2', roles: 'deliver' },
-];
 
 const options = optionsOf(process.argv.slice(2));
 const startedMs = Date.now();
@@ -139,10 +129,10 @@ async function setUp() {
   const takeovers = createTakeovers(Date.now);
   const roles = startRoles({
     words: [join(ROOT, 'dist/src/main.js'), 'worker'],
-    processes: PROCESSES,
+    processes: SOAK_PROCESSES,
     env: world.env,
     logFolder: world.logFolder,
-    onPid: (what, pid) => state.addProcess({ what, pid, start: processStart(pid) ?? '' }),
+    onPid: world.onPid,
     onExit: (name, how) => say(`${name} ended by itself: ${how}`),
     onEvent: takeovers.noted,
     restartAfterMs: RESTART_AFTER_MS,

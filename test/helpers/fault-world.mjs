@@ -9,7 +9,8 @@ import { removeMade } from '../../ops/local/demo/made.mjs';
 import { seededRandom } from '../../ops/local/demo/random.mjs';
 import { createSimulator } from '../../ops/local/demo/simulator.mjs';
 import { childEnvironment } from '../../ops/local/environment.mjs';
-import { FOLDER_PREFIX, removeFolder } from '../../ops/local/state.mjs';
+import { processStart } from '../../ops/local/processes.mjs';
+import { FOLDER_PREFIX, openState, removeFolder } from '../../ops/local/state.mjs';
 import { createLook } from './adds-up.mjs';
 import { startHostileSns } from './hostile-sns.mjs';
 
@@ -32,6 +33,8 @@ export async function setUpFaultWorld({
 }) {
   const undo = [];
   const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}fault-`));
+  const state = openState(name);
+  state.update({ folder });
   const sns = await startHostileSns();
   undo.push({ run: () => sns.close() });
   const { rows: limits } = loadLimits('seed');
@@ -67,6 +70,8 @@ export async function setUpFaultWorld({
     simulator,
     observer,
     look,
+    /** Records a worker for a later run's clean-up. */
+    onPid: (what, pid) => state.addProcess({ what, pid, start: processStart(pid) ?? '' }),
     env: childEnvironment(process.env, deployment.settings),
     /** Resolves when all that RDS holds now has come into the lake, and one more e-mail has been accepted. Throws after `withinMs`. */
     moves: async (withinMs) => {
@@ -104,6 +109,7 @@ export async function setUpFaultWorld({
       for (const { run } of undo.reverse()) await run();
       if (shared) await removeMade(endpoints, name);
       if (!keepFolder) removeFolder(folder);
+      state.remove();
     },
   };
 }
