@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRoles } from '../../ops/local/demo/roles.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
 import { systemClock } from '../../src/telemetry/clock.js';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { MAIN, startWorker } from '../helpers/deployment.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { startProxy, type Which } from '../helpers/proxy.js';
@@ -167,6 +168,7 @@ test('nothing is lost, nothing twice, nothing unchecked, nobody untold', async (
     verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
     JSON.stringify(verdict.terms),
   ).toEqual([]);
+  await expectAuditHolds(world);
   expect(ended, 'no process ended over it').toEqual([]);
   expect(await roles.stop()).toEqual([]);
 });

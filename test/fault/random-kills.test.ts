@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRoles } from '../../ops/local/demo/roles.mjs';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { MAIN, startWorker } from '../helpers/deployment.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { testStack } from '../helpers/stack.js';
@@ -76,6 +77,7 @@ test(`seed ${seed}: nothing is lost, nothing twice, nothing unchecked, nobody un
     verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
     JSON.stringify(verdict.terms),
   ).toEqual([]);
+  await expectAuditHolds(world);
   expect(ended, 'none ended but those that were killed').toEqual([]);
   expect(await roles.stop()).toEqual([]);
 });

@@ -1,9 +1,11 @@
-// `npm run soak -- --for 30m`: a ward of 2,000 rows/s, a worker killed every 10 s; then rows, retired ids, alerts and e-mails must add up.
+// `npm run soak -- --for 30m`: a ward of 2,000 rows/s, a worker killed every 10 s; then rows, retired ids, alerts and e-mails must add up, and the audit hold.
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { bootstrap, exitWithMessage } from '../../ops/local/bootstrap.mjs';
 import { ROOT } from '../../ops/local/cache.mjs';
 import { scrubInPlace } from '../../ops/local/environment.mjs';
@@ -23,6 +25,8 @@ const PROGRESS_EVERY_MS = 30_000;
 const EXIT_INTERRUPTED = 130;
 /** Patients that leave the range, a second. */
 const EXCURSIONS_PER_SECOND = 1;
+
+const MAIN = join(ROOT, 'dist/src/main.js');
 
 const options = optionsOf(process.argv.slice(2));
 const startedMs = Date.now();
@@ -62,12 +66,14 @@ async function run() {
   say(`faults end: ${kills} kills; ward: ${counts.commits} transactions, ${counts.rollbacks} rolled back`);
   const drained = await world.settle(DRAIN_WITHIN_MS);
   say(drained.ok ? 'drained' : 'not drained');
+  const audit = await auditWith(world.env);
   const ends = await roles.stop();
   for (const { name, code } of ends) say(`${name} did not end with 0: ${code}`);
   const verdict = await world.look();
   for (const { ok, text } of verdict.terms) say(`${ok ? '✓' : '✗'} ${text}`);
-  const ok = verdict.ok && ends.length === 0;
-  const report = reportOf({ ok, verdict, kills, counts, takeovers: takeovers.measured() });
+  say(`${audit.ok ? '✓' : '✗'} wardwatch audit${audit.ok ? '' : `\n${audit.out}`}`);
+  const ok = verdict.ok && audit.ok && ends.length === 0;
+  const report = reportOf({ ok, audit: audit.ok, verdict, kills, counts, takeovers: takeovers.measured() });
   for (const [role, { n, median, worst }] of Object.entries(report.takeoverMs))
     say(`takeover of ${role}: ${n} measured, median ${median} ms, worst ${worst} ms`);
   if (options.report) writeFileSync(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
@@ -75,7 +81,17 @@ async function run() {
   return ok;
 }
 
-function reportOf({ ok, verdict, kills, counts, takeovers }) {
+/** By the program, while its workers live: it waits for what they still have to do. */
+async function auditWith(env) {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [MAIN, 'audit'], { env });
+    return { ok: true, out: stdout };
+  } catch (error) {
+    return { ok: false, out: `${error.stdout}${error.stderr}` };
+  }
+}
+
+function reportOf({ ok, audit, verdict, kills, counts, takeovers }) {
   const takeoverMs = Object.fromEntries(
     Object.entries(takeovers).map(([role, all]) => {
       const sorted = [...all].sort((a, b) => a - b);
@@ -85,6 +101,7 @@ function reportOf({ ok, verdict, kills, counts, takeovers }) {
   const { rds, lake, alerts, terms } = verdict;
   return {
     ok,
+    audit,
     seed: options.seed,
     forS: options.forMs / 1_000,
     rowsPerSecond: options.rate,
@@ -128,7 +145,7 @@ async function setUp() {
   });
   const takeovers = createTakeovers(Date.now);
   const roles = startRoles({
-    words: [join(ROOT, 'dist/src/main.js'), 'worker'],
+    words: [MAIN, 'worker'],
     processes: SOAK_PROCESSES,
     env: world.env,
     logFolder: world.logFolder,

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Step } from '../../src/domain/steps.js';
 import { STEPS } from '../../src/domain/steps.js';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { MAIN, startWorker, type WorkerProcess } from '../helpers/deployment.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { testStack } from '../helpers/stack.js';
@@ -180,6 +181,7 @@ test('nothing is lost, nothing twice, nothing unchecked, nobody untold', async (
     verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
     JSON.stringify(verdict.terms),
   ).toEqual([]);
+  await expectAuditHolds(world);
   expect(verdict.alerts).toBeGreaterThan(20);
   const run = startWorker(['import', 'patients'], world.env, MAIN);
   expect(await run.exited, run.output.join('\n')).toBe(0);

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Step } from '../../src/domain/steps.js';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { MAIN, startWorker, type WorkerProcess } from '../helpers/deployment.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { until } from '../helpers/kafka.js';
@@ -106,6 +107,7 @@ test('nothing is lost, nothing twice, nothing unchecked, nobody untold', async (
     verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
     JSON.stringify(verdict.terms),
   ).toEqual([]);
+  await expectAuditHolds(world);
   const living = started.filter(({ child }) => child.exitCode === null && child.signalCode === null);
   expect(living).toHaveLength(2 * ROLES.length);
   await Promise.all(living.map(endsWell));
