@@ -1,8 +1,8 @@
 // What backfill and replay share: "what the lake lacks" made true, and rows added to it by the poller, marked, never a second copy.
 import type { IdRange } from '../src/domain/gap-ledger.js';
-import type { Clock, LakeStore, OnStep, OutRecord, PartitionReader } from '../src/domain/ports.js';
+import type { Clock, LakeStore, Metrics, OnStep, OutRecord, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
-import { decodeVitalInfo } from '../src/domain/reading.js';
+import { decodeVitalInfo, type Reading } from '../src/domain/reading.js';
 import { PositionLostError } from '../src/kafka/errors.js';
 import { type ChainBehind, chainsBehind, openReadingsHeld, type ReadingsHeld } from '../src/lake/readings-held.js';
 import type { PollTopics } from './poll-records.js';
@@ -24,8 +24,11 @@ export interface AddParts {
   /** The lake of this deployment. Throws CommandRefused where there is none, or it is another's. */
   readonly lake: () => Promise<LakeStore>;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly onStep: OnStep;
 }
+
+export type Mark = NonNullable<Reading['mark']>;
 
 /** How far a request is, for the person who waits. */
 export type Progress = (far: Readonly<Record<string, string | number>>) => void;
@@ -115,10 +118,11 @@ async function holdsReadings(
   }
 }
 
-/** Readings into vital-info, in one transaction with the position as it is. */
+/** Marked readings into vital-info, in one transaction with the position as it is. */
 export async function addReadings(
   parts: AddParts,
   moment: Moment,
+  mark: Mark,
   readings: readonly { readonly patientId: string; readonly value: string }[],
 ): Promise<void> {
   if (readings.length === 0) return;
@@ -129,6 +133,7 @@ export async function addReadings(
   }));
   await parts.onStep('command.before-commit');
   await parts.desk.between((inHand) => inHand.commit(sameSource(inHand.position, moment), records));
+  parts.metrics.count('poll_marked_rows_total', { mark }, readings.length);
   await parts.onStep('command.after-commit');
 }
 

@@ -49,6 +49,7 @@ export async function backfill(
     await addReadings(
       parts,
       moment,
+      'backfill',
       lacking.map(({ patientId, value }) => ({ patientId, value: markedMessage(value, 'backfill') })),
     );
     answer.read += rows.readings.length;

@@ -4,7 +4,9 @@ import type { JobData } from '../queues/table.js';
 import { createQueueWorker, type JobAnswer, type JobContext, type QueueWorker, RunLater } from '../queues/worker.js';
 import { JobError, type JobErrorCode } from '../src/domain/job-error.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
+import { FencedError, KafkaOutcomeUnknownError } from '../src/kafka/errors.js';
 import { LakeChainError, LakeFileMissingError } from '../src/lake/errors.js';
+import { MysqlError } from '../src/mysql/pool.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { VitalsSource } from '../src/mysql/vitals-source.js';
 import { pollTopics } from './poll-records.js';
@@ -16,6 +18,10 @@ import { resetSource } from './source-reset.js';
 
 /** The turn is another process's, or will be. */
 const LATER_MS = 300;
+/** Begun anew so often after a doubt that isn't a passing one; each makes the poller own its source anew. */
+const DOUBTS_AT_MOST = 5;
+/** The turn went to another, or the source is away: no fault of the request's. */
+const PASSING = [FencedError, MysqlError];
 /** Answers that are final, in our words. */
 const ANSWERS = [CommandRefused, SourceRefused, LakeChainError, LakeFileMissingError];
 
@@ -55,6 +61,7 @@ export function createSourceCommands(parts: SourceCommandParts): SourceCommands 
   const add: ReplayParts & { batchRows: number } = { ...parts, topics: pollTopics(parts.prefix) };
   let atWork = 0;
   let adding: Promise<unknown> = Promise.resolve();
+  const doubts = new Map<string, number>();
 
   /** One after the other: each has to find in the lake what the one before added. */
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -83,6 +90,16 @@ export function createSourceCommands(parts: SourceCommandParts): SourceCommands 
     }
   };
 
+  /** For a request that is to begin anew: later, or never, where it has brought the poller into doubt too often. */
+  const again = (jobId: string, cause: unknown): Error => {
+    if (cause === undefined || PASSING.some((kind) => cause instanceof kind)) return new RunLater(LATER_MS);
+    const doubt = (doubts.get(jobId) ?? 0) + 1;
+    doubts.set(jobId, doubt);
+    if (doubt < DOUBTS_AT_MOST) return new RunLater(LATER_MS);
+    doubts.delete(jobId);
+    return new JobError(cause instanceof KafkaOutcomeUnknownError ? 'kafka-unavailable' : 'unexpected', cause);
+  };
+
   const handle = async (request: Request, { jobId, progress }: JobContext): Promise<JobAnswer> => {
     const about = { kind: request.kind, jobId, by: request.by };
     if (request.source !== source) {
@@ -95,10 +112,11 @@ export function createSourceCommands(parts: SourceCommandParts): SourceCommands 
     try {
       void progress({ phase: 'begun' });
       const answer = await carryOut(request, jobId, (far) => void progress(far));
+      doubts.delete(jobId);
       log.info('source-command.done', { ...about, ...answer });
       return { outcome: 'done', ...answer };
     } catch (error) {
-      if (error instanceof NotOurTurn) throw new RunLater(LATER_MS);
+      if (error instanceof NotOurTurn) throw again(jobId, error.cause);
       if (!ANSWERS.some((kind) => error instanceof kind)) throw new JobError(codeOf(error), error);
       const reason = (error as Error).message;
       log.warn('source-command.refused', { ...about, reason });

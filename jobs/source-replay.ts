@@ -78,7 +78,7 @@ export async function replay(
     if (message && value !== undefined && parts.fitsLake(value)) messages.push({ patientId: message.patientId, value });
     else answer.unreadable += 1;
   }
-  await addReadings(parts, moment, messages);
+  await addReadings(parts, moment, 'replayed', messages);
   answer.added = messages.length;
   progress({ phase: 'rows', added: answer.added });
   return answer;

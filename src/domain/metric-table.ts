@@ -42,6 +42,12 @@ export const METRICS = [
     labels: [],
   },
   {
+    name: 'poll_marked_rows_total',
+    type: 'counter',
+    help: 'Rows added by requests, by what they are: backfill or replayed.',
+    labels: ['mark'],
+  },
+  {
     name: 'poll_evidence_total',
     type: 'counter',
     help: 'Lists of open transactions asked for, by whether they counted.',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { createArchiveActor } from '../../jobs/archive.js';
 import { createPollActor } from '../../jobs/poll.js';
+import type { CommandParts } from '../../jobs/source-command.js';
 import { createQueueRegistry, type QueueRegistry } from '../../queues/registry.js';
 import type { JobData } from '../../queues/table.js';
 import type { LakeStore, OnStep } from '../../src/domain/ports.js';
@@ -26,7 +27,7 @@ export interface CommandWorld {
   readonly world: PollWorld;
   readonly store: LakeStore;
   /** Starts one more process with the role poll. */
-  poller(onStep?: OnStep): Promise<void>;
+  poller(onStep?: OnStep, commands?: Partial<CommandParts>): Promise<void>;
   archive(): Promise<void>;
   ask(request: Asked): Promise<Record<string, unknown>>;
   insert(from: number, to: number): Promise<void>;
@@ -66,7 +67,7 @@ async function commandWorld(world: PollWorld, start: string, ends: (() => Promis
   return {
     world,
     store,
-    poller: async (onStep = () => {}) => {
+    poller: async (onStep = () => {}, commands = {}) => {
       const blocking = connectRedis({ url: testStack().redisUrl }, 'blocking', world.log);
       await redisReady(blocking);
       const actor = createPollActor({
@@ -76,7 +77,7 @@ async function commandWorld(world: PollWorld, start: string, ends: (() => Promis
         queuePrefix: prefix,
         intervalMs: 10,
         turnMs: 500,
-        commands: commandParts(world, store),
+        commands: { ...commandParts(world, store), ...commands },
       });
       ends.push(async () => {
         await actor.stop();
@@ -112,8 +113,9 @@ async function commandWorld(world: PollWorld, start: string, ends: (() => Promis
       await until(
         `an answer to ${request.kind}`,
         async () => {
+          const state = await registry.queue('source-command').getJobState(id);
           const job = await registry.queue('source-command').getJob(id);
-          if ((await job?.getState()) === 'failed') throw new Error(`failed: ${job?.failedReason}`);
+          if (state === 'failed') throw new Error(`failed: ${job?.failedReason}`);
           answer = (job?.returnvalue ?? undefined) as Record<string, unknown> | undefined;
           return answer !== undefined;
         },

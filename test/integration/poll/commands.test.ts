@@ -95,6 +95,22 @@ test('dead records are replayed from the table, once; what no reading can be mad
   expect(dead.rows).toEqual([{ n: '9' }]);
 });
 
+test('a request that brings the poller into doubt each time is given up, and polling goes on', async () => {
+  const { world, poller, insert, ask, readings } = await ward('doubt', 'beginning');
+  await insert(1, 3);
+  let asked = 0;
+  const endOffsets = async (): Promise<number[]> => {
+    asked += 1;
+    throw new RangeError('each time');
+  };
+  await poller(undefined, { endOffsets });
+  await expect(ask({ kind: 'backfill', from: '1', to: '3' })).rejects.toThrow('failed: unexpected');
+  expect(asked).toBe(5);
+  await insert(4, 5);
+  await until('polling goes on', async () => (await readings()).length === 5);
+  expect(world.log.lines.some(({ event }) => event === 'job.failed')).toBe(true);
+});
+
 test('a reset accepts a table that went back: its rows get a name of their own, what is given up is on record', async () => {
   const { world, poller, insert, ask, readings } = await ward('reset', 'beginning');
   await insert(1, 10);
