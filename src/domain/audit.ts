@@ -58,7 +58,11 @@ export function auditedIds(
 }
 
 function largest(ids: readonly bigint[]): bigint {
-  return ids.reduce((most, id) => (id > most ? id : most));
+  // Math.max takes no bigint.
+  return ids.reduce((most, id) => {
+    if (id > most) return id;
+    return most;
+  });
 }
 
 /** For people: one line a term, then what offends and what is counted apart. */
