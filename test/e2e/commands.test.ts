@@ -95,3 +95,26 @@ it('topics: create finds an existing one, subscribe and status name the readers'
   expect(unread.code).toBe(1);
   expect(unread.out).toContain(`✗ SNS_TOPIC_ARN ${arn}: 0 confirmed`);
 });
+
+it('dead, position: what is not there is said, and nothing is changed', async () => {
+  expect(await type('dead', 'list')).toEqual({ code: 0, text: 'no dead record\n' });
+  expect((await type('dead', 'list', '--json')).text).toBe('[]\n');
+  expect(await type('dead', 'list', '--topic', 'watch-state')).toMatchObject({
+    code: 2,
+    text: expect.stringContaining('watch-state is not archived: vital-info,'),
+  });
+  expect(await type('dead', 'show', '--topic', 'vital-info', '--partition', '0', '--offset', '7')).toEqual({
+    code: 1,
+    text: '✗ no dead record of vital-info lies at partition 0, offset 7\n',
+  });
+  expect(await type('dead', 'replay', '--all')).toEqual({ code: 0, text: '✓ nothing to replay\n' });
+  const skip = (...args: string[]) => type('position', 'skip', '--partition', '0', '--reason', 'a test', ...args);
+  expect(await skip('--topic', `${deployment.name}.doctors-queue`, '--to', '0')).toEqual({
+    code: 1,
+    text: '  archive: has no position yet, and begins where the log does\n  dispatch: has no position yet, and begins where the log does\n',
+  });
+  expect(await skip('--topic', 'vital-info', '--to', '5')).toMatchObject({
+    code: 2,
+    text: expect.stringContaining('offsets 0 to 4 can still be read'),
+  });
+});
