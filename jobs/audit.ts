@@ -36,6 +36,17 @@ const ATTEMPTS = 3;
 /** Whose chains the equation needs. */
 const TOPICS = ['vital-info', 'vital-gaps', 'doctors-queue', 'access-audit'] as const satisfies readonly TopicName[];
 
+/** What is asked of the lake; other tables are only examined. */
+const TABLES: ReadonlySet<string> = new Set([
+  'vital_info',
+  'vital_info_dead',
+  'gap',
+  'alert',
+  'patient',
+  'threshold',
+  'access_audit',
+]);
+
 /** There is nothing to compare, or with what: for people. */
 export class AuditImpossible extends Error {
   override readonly name = 'AuditImpossible';
@@ -232,7 +243,7 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
   const at = formatMicros(microsOfMs(clock.nowMs()));
   return withLakeSql(
     lake,
-    exam.files,
+    exam.files.filter(({ table }) => TABLES.has(table)),
     attributes,
     async (sql) => {
       await readHeld(sql, attributes);

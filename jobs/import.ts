@@ -28,15 +28,17 @@ export interface ImportActorParts extends ImportParts {
   /** REDIS_PREFIX. */
   readonly prefix: string;
   /** A schedule without an expression does not tick. */
-  readonly crons: Readonly<Partial<Record<ScheduleName, string>>>;
+  readonly crons: Readonly<Partial<Record<ImportSchedule, string>>>;
   /** How long a stop waits for a running import. */
   readonly drainMs: number;
   readonly ticks?: TickSource;
   readonly lookMs?: number;
 }
 
+type ImportSchedule = Extract<ScheduleName, `import-${string}`>;
+
 const TABLE_OF = { 'import-patients': 'patients', 'import-thresholds': 'thresholds' } as const satisfies Record<
-  ScheduleName,
+  ImportSchedule,
   ImportTable
 >;
 
@@ -134,7 +136,7 @@ export function createImportActor(parts: ImportActorParts): Actor {
   const scheduler = createScheduler({
     crons: parts.crons,
     registry: parts.registry,
-    doneUpTo: async (name) => (await store.lastRun(TABLE_OF[name]))?.tickMs,
+    doneUpTo: async (name) => (await store.lastRun(TABLE_OF[name as ImportSchedule]))?.tickMs,
     clock,
     log,
     ...(parts.ticks ? { ticks: parts.ticks } : {}),

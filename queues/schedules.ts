@@ -32,7 +32,13 @@ export const SCHEDULES = {
     setting: 'IMPORT_THRESHOLDS_CRON',
     data: (tickMs) => ({ v: 1, table: 'thresholds', tickMs }),
   },
-} as const satisfies Record<string, ScheduleRow<'import-table'>>;
+  audit: {
+    queue: 'maintain-lake',
+    purpose: 'Proves that every row is in the lake once and was compared once.',
+    setting: 'AUDIT_CRON',
+    data: (tickMs) => ({ v: 1, task: 'audit', tickMs }),
+  },
+} as const satisfies Record<string, ScheduleRow<'import-table'> | ScheduleRow<'maintain-lake'>>;
 
 export type ScheduleName = keyof typeof SCHEDULES;
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];

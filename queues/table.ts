@@ -79,6 +79,18 @@ export const QUEUES = {
       concurrency: 1,
     },
   },
+  'maintain-lake': {
+    purpose: 'Looking after the lake, filled by cron: the nightly audit.',
+    data: JobV1.extend({ task: z.enum(['audit']), tickMs: z.number().int() }),
+    options: {
+      removeOnComplete: { age: FINISHED_TICKS_KEPT_S },
+      removeOnFail: { count: FAILED_KEPT },
+      attempts: 5,
+      lockDurationMs: 30_000,
+      stalledIntervalMs: 5_000,
+      concurrency: 1,
+    },
+  },
   'deliver-alert': {
     purpose: 'One notification to publish: the ledger knows the rest.',
     data: JobV1.extend({ notificationId: z.string().regex(/^[a-z2-7]{26}$/) }),

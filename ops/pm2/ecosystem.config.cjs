@@ -9,7 +9,16 @@ const envFile = process.env.WARDWATCH_ENV_FILE;
 /** As the program itself reads them: the environment wins. */
 const settings = { ...(envFile ? parseEnv(readFileSync(envFile, 'utf8')) : {}), ...process.env };
 /** The roles of a whole deployment, with as many processes as a small hospital needs. */
-const DEFAULT_INSTANCES = { poll: 2, archive: 2, watch: 2, dispatch: 2, deliver: 2, import: 2, console: 1 };
+const DEFAULT_INSTANCES = {
+  poll: 2,
+  archive: 2,
+  watch: 2,
+  dispatch: 2,
+  deliver: 2,
+  import: 2,
+  maintain: 1,
+  console: 1,
+};
 /** DRAIN_MS of src/config/settings.ts where it isn't set. */
 const DRAIN_MS = milliseconds(settings.DRAIN_MS || '25000');
 /** A worker that is still there this long after its own deadline is not coming to an end. */

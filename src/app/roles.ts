@@ -7,6 +7,7 @@ import type { LookParts } from './looks.js';
 import { wireDeliver, wireDispatch } from './wire-alerts.js';
 import { wireArchive } from './wire-archive.js';
 import { wireImport } from './wire-import.js';
+import { wireMaintain } from './wire-maintain.js';
 import { wirePoll } from './wire-poll.js';
 import { wireWatch } from './wire-watch.js';
 
@@ -15,17 +16,13 @@ export interface RoleWiring {
   readonly create: (parts: LookParts) => Actor;
 }
 
-/** `maintain` has no work yet, and a role that does nothing must not look as if it ran. */
-export type RunnableRole = Exclude<RoleName, 'maintain'>;
-
-export const WIRING: Readonly<Record<RunnableRole, RoleWiring>> = {
+export const WIRING: Readonly<Record<RoleName, RoleWiring>> = {
   poll: { needs: ['mysql', 'kafka', 'redis'], create: wirePoll },
   archive: { needs: ['kafka', 'lake'], create: wireArchive },
   watch: { needs: ['kafka', 'redis'], create: wireWatch },
   dispatch: { needs: ['kafka', 'redis'], create: wireDispatch },
   deliver: { needs: ['kafka', 'redis'], create: wireDeliver },
   import: { needs: ['redis', 'lake'], create: wireImport },
+  maintain: { needs: ['mysql', 'kafka', 'redis', 'lake'], create: wireMaintain },
   console: { needs: ['redis'], create: createConsoleActor },
 };
-
-export const RUNNABLE_ROLES = Object.keys(WIRING) as RunnableRole[];

@@ -7,6 +7,7 @@ import { metricsPort } from '../config/load.js';
 import { ConfigError, type Problem } from '../config/problems.js';
 import { createHealth } from '../console/health.js';
 import { createHttp } from '../console/http.js';
+import type { RoleName } from '../domain/roles.js';
 import { type Base, createConnections } from './connections.js';
 import { deploymentOf } from './deployment.js';
 import { type Gate, openGate, type ServiceName } from './gates.js';
@@ -15,7 +16,7 @@ import { keepLive } from './keep-live.js';
 import { type Phase, runPhases, type StopOutcome } from './lifecycle.js';
 import { lookAtLake } from './look-at-lake.js';
 import { type LookParts, lookAtKafka, lookAtRedis, lookAtSource } from './looks.js';
-import { type RunnableRole, WIRING } from './roles.js';
+import { WIRING } from './roles.js';
 
 /** A scrape waits this long for the depths of the queues. */
 const DEPTHS_WITHIN_MS = 1_000;
@@ -37,7 +38,7 @@ export interface Worker {
   stop(): Promise<StopOutcome>;
 }
 
-export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker {
+export function createWorker(base: Base, roles: readonly RoleName[]): Worker {
   const { config, clock, log, metrics } = base;
   const connections = createConnections(base);
   const health = createHealth(clock);
@@ -66,7 +67,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
     answered.abort();
   });
 
-  const begin = async (role: RunnableRole, gates: ReadonlyMap<ServiceName, Gate>): Promise<void> => {
+  const begin = async (role: RoleName, gates: ReadonlyMap<ServiceName, Gate>): Promise<void> => {
     const wiring = WIRING[role];
     const own = wiring.needs.map((service) => gates.get(service)).filter((gate) => gate !== undefined);
     let actor: Actor | undefined;
@@ -127,7 +128,7 @@ export function createWorker(base: Base, roles: readonly RunnableRole[]): Worker
 }
 
 /** Becomes ready and ends before intake: joins no group, takes no job, starts no transaction, writes nothing. Returns the problems. */
-export async function checkWorker(base: Base, roles: readonly RunnableRole[]): Promise<readonly Problem[]> {
+export async function checkWorker(base: Base, roles: readonly RoleName[]): Promise<readonly Problem[]> {
   const connections = createConnections(base);
   const over = new AbortController();
   const parts: LookParts = { ...base, connections, deployment: deploymentOf(base.config), write: false };
@@ -149,7 +150,7 @@ export async function checkWorker(base: Base, roles: readonly RunnableRole[]): P
   }
 }
 
-function openGates(parts: LookParts, roles: readonly RunnableRole[], signal: AbortSignal): Map<ServiceName, Gate> {
+function openGates(parts: LookParts, roles: readonly RoleName[], signal: AbortSignal): Map<ServiceName, Gate> {
   const services = new Set(roles.flatMap((role) => WIRING[role].needs));
   return new Map(
     [...services].map((service) => [service, openGate(service, () => LOOKS[service](parts), { ...parts, signal })]),

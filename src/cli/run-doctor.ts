@@ -6,8 +6,8 @@ import { doctorChecks } from '../app/doctor-checks.js';
 import { sourceProblem } from '../app/looks.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
-import { RUNNABLE_ROLES } from '../app/roles.js';
 import { ConfigError } from '../config/problems.js';
+import { ROLES } from '../domain/roles.js';
 import { KafkaGrantError, kafkaErrorType } from '../kafka/errors.js';
 import type { CliContext } from './program.js';
 
@@ -16,7 +16,7 @@ export async function runDoctor(json: boolean, context: CliContext): Promise<num
   const show = (results: readonly CheckResult[]) =>
     context.out(json ? JSON.stringify({ v: 1, checks: results }) : renderChecks(results));
   try {
-    const base = createBase({ envFile: context.envFile(), roles: RUNNABLE_ROLES, needsSource: true, silent: true });
+    const base = createBase({ envFile: context.envFile(), roles: ROLES, needsSource: true, silent: true });
     const results = await withConnections(base, (connections) => {
       const parts = { ...base, connections, deployment: deploymentOf(base.config), write: false };
       return runChecks(doctorChecks(parts), explainFinding, base.clock);

@@ -1,9 +1,9 @@
 // What `wardwatch worker` does.
 import { createBase } from '../app/base.js';
 import { EXIT, runWorkerProcess } from '../app/process.js';
-import { RUNNABLE_ROLES, type RunnableRole } from '../app/roles.js';
 import { checkWorker, createWorker } from '../app/worker.js';
 import { ConfigError, didYouMean } from '../config/problems.js';
+import { ROLES, type RoleName } from '../domain/roles.js';
 import type { CliContext } from './program.js';
 
 /** Returns the exit code. Throws ConfigError with every problem of the settings. */
@@ -23,24 +23,24 @@ export async function runWorker(list: string, check: boolean, context: CliContex
 }
 
 /** `all`, or names in any order. Throws ConfigError naming what was meant. */
-export function parseRoles(list: string): readonly RunnableRole[] {
-  if (list.trim() === 'all') return RUNNABLE_ROLES;
+export function parseRoles(list: string): readonly RoleName[] {
+  if (list.trim() === 'all') return ROLES;
   const names = list
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  const strangers = names.filter((name) => !RUNNABLE_ROLES.some((role) => role === name));
+  const strangers = names.filter((name) => !ROLES.some((role) => role === name));
   if (names.length === 0 || strangers.length > 0) {
     throw new ConfigError(
       (strangers.length > 0 ? strangers : ['']).map((name) => {
-        const meant = didYouMean(name, RUNNABLE_ROLES);
+        const meant = didYouMean(name, ROLES);
         return {
           setting: '--roles',
           what: name === '' ? 'names no role' : `there is no role ${name}`,
-          mend: meant ? `Did you mean ${meant}?` : `Roles: ${RUNNABLE_ROLES.join(', ')}, or all`,
+          mend: meant ? `Did you mean ${meant}?` : `Roles: ${ROLES.join(', ')}, or all`,
         };
       }),
     );
   }
-  return RUNNABLE_ROLES.filter((role) => names.includes(role));
+  return ROLES.filter((role) => names.includes(role));
 }

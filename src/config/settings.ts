@@ -36,7 +36,7 @@ export const SETTINGS = {
     parse: p.mysqlUrl,
     secret: true,
     example: 'mysql://wardwatch:PASSWORD@rds.example.org:3306/hospital',
-    roles: ['poll', 'watch', 'import'],
+    roles: ['poll', 'watch', 'import', 'maintain'],
   }),
   RDS_TLS_CA: row({
     help: 'PEM file of the authority that signed the certificate of RDS. Set: TLS is demanded and checked.',
@@ -86,7 +86,7 @@ export const SETTINGS = {
     help: 'Kafka, the record: host:port, several parted by commas.',
     parse: p.brokers,
     example: 'kafka-1:9092,kafka-2:9092,kafka-3:9092',
-    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver'],
+    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'maintain'],
   }),
   KAFKA_SSL: row({ help: 'TLS to Kafka.', parse: p.flag, fallback: 'false', example: 'true' }),
   KAFKA_SSL_CA: row({
@@ -125,7 +125,7 @@ export const SETTINGS = {
     parse: p.url('redis', 'rediss'),
     secret: true,
     example: 'rediss://:PASSWORD@redis.example.org:6379',
-    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'import', 'console'],
+    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'import', 'console', 'maintain'],
   }),
   REDIS_TLS_CA: row({
     help: "PEM file of the authority that signed Redis's certificate.",
@@ -181,6 +181,12 @@ export const SETTINGS = {
     fallback: '45 2 * * *',
     example: '45 2 * * *',
     file: { in: 'config', path: 'imports.thresholds.cron' },
+  }),
+  AUDIT_CRON: row({
+    help: 'When the role maintain runs `wardwatch audit` (UTC); off: only by hand.',
+    parse: p.cron,
+    fallback: '15 3 * * *',
+    example: '15 3 * * *',
   }),
   ALERT_MAX_AGE: row({
     help: 'An alert older than this when it is evaluated is recorded and shown, never e-mailed one by one.',

@@ -85,3 +85,9 @@ export function describeAudit(report: AuditReport): string {
 function listed(count: number, first: readonly string[]): string {
   return `${first.join(', ')}${count > first.length ? ', …' : ''}`;
 }
+
+/** How much offends against one term. */
+export function offendingOf({ terms }: AuditReport, name: AuditTermName): number {
+  const term = terms.find((one) => one.name === name);
+  return Object.values(term?.offending ?? {}).reduce((sum, { count }) => sum + count, 0);
+}

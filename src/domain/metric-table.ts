@@ -194,6 +194,25 @@ export const METRICS = [
     labels: ['kind'],
     buckets: LATENCY_BUCKETS,
   },
+  {
+    name: 'audit_runs_total',
+    type: 'counter',
+    help: 'Audits, by outcome: holds, broken, impossible (nothing to compare), failed.',
+    labels: ['outcome'],
+  },
+  { name: 'audit_holds', type: 'gauge', help: '1 while the newest audit held, 0 while it did not.', labels: [] },
+  {
+    name: 'audit_offending',
+    type: 'gauge',
+    help: 'What the newest audit found against each term.',
+    labels: ['term'],
+  },
+  {
+    name: 'audit_ended_seconds',
+    type: 'gauge',
+    help: 'When the newest audit ended, seconds since 1970: an old one proves nothing.',
+    labels: [],
+  },
   { name: 'queue_depth', type: 'gauge', help: 'Jobs of a BullMQ queue by state.', labels: ['queue', 'state'] },
   { name: 'jobs_total', type: 'counter', help: 'Jobs handled, by outcome.', labels: ['queue', 'outcome'] },
   {

@@ -116,6 +116,7 @@ export async function createDeployment(what: string, options: DeploymentOptions 
     ARCHIVE_FLUSH_MS: '500',
     IMPORT_PATIENTS_CRON: 'off',
     IMPORT_THRESHOLDS_CRON: 'off',
+    AUDIT_CRON: 'off',
     METRICS_HOST: '127.0.0.1',
     METRICS_PORT: '0',
     CONSOLE_PORT: '0',

@@ -103,7 +103,9 @@ describe('problems', () => {
       ].sort(),
     );
     const text = problems.join('\n');
-    expect(text).toContain("RDS_URL: is not set, and poll, watch, import can't run without it. Set it, e.g. RDS_URL=");
+    expect(text).toContain(
+      "RDS_URL: is not set, and poll, watch, import, maintain can't run without it. Set it, e.g. RDS_URL=",
+    );
     expect(text).toContain('KAFKA_BROKRES: there is no such setting. Did you mean KAFKA_BROKERS?');
     expect(text).toContain('POLL_INTERVAL_MS: "soon" must be a time like 500ms');
     expect(text).toContain("/none.yaml can't be read (ENOENT)");
