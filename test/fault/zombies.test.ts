@@ -42,6 +42,8 @@ function isFrozen({ child }: WorkerProcess): boolean {
   return execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('T');
 }
 
+const isReady = ({ events }: WorkerProcess) => events.some(({ event }) => event === 'worker.ready');
+
 async function endsWell(worker: WorkerProcess): Promise<void> {
   worker.signal('SIGTERM');
   expect(await worker.exited, worker.output.slice(-8).join('\n')).toBe(0);
@@ -53,14 +55,15 @@ async function freezeAtEach(role: string): Promise<void> {
     await until(`${at} is come to`, () => isFrozen(zombie), WITHIN_MS);
     // What it held is taken over, and goes on: every time-out is over.
     const successor = start(role);
+    await until('its successor is ready', () => isReady(successor), WITHIN_MS);
     await world.moves(WITHIN_MS);
     zombie.signal('SIGCONT');
     await world.moves(WITHIN_MS);
     await Promise.all([endsWell(zombie), endsWell(successor)]);
   }
   // Started together, one of them polls; groups share.
-  start(role);
-  start(role);
+  const together = [start(role), start(role)];
+  await until('both are ready', () => together.every(isReady), WITHIN_MS);
 }
 
 beforeAll(async () => {

@@ -128,6 +128,37 @@ test('the proxy passes, stalls, cuts and restores', async () => {
   back.disconnect();
 });
 
+test('the proxy loses a request, an answer, or the rest of an answer', async () => {
+  const service = closing(await startRedis());
+  const proxy = closing(await startProxy(service.port));
+  const direct = connectRedis(service.url);
+  await direct.connect();
+  const long = 'x'.repeat(10_000);
+  await direct.set('long', long);
+  const says = (text: string) => (chunk: Buffer) => chunk.includes(text);
+  const client = async () => {
+    const redis = connectRedis(`redis://127.0.0.1:${proxy.port}`);
+    await redis.connect();
+    return redis;
+  };
+  for (const [lost, asked, left] of [
+    [proxy.loseRequest(says('one')), 'one', null],
+    [proxy.loseAnswer(says('two')), 'two', '1'],
+  ] as const) {
+    const redis = await client();
+    expect(await redis.set('other', '1')).toBe('OK');
+    await expect(redis.set(asked, '1')).rejects.toThrow();
+    await lost;
+    expect(await direct.get(asked)).toBe(left);
+  }
+  const cut = proxy.loseAnswer(says('long'), 100);
+  await expect((await client()).get('long')).rejects.toThrow();
+  await cut;
+  const back = await client();
+  expect(await back.get('long')).toBe(long);
+  for (const redis of [direct, back]) redis.disconnect();
+});
+
 async function restart(service: PrivateService): Promise<void> {
   await service.kill();
   await service.start();
