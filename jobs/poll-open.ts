@@ -1,5 +1,5 @@
 // A connection to the table that the position fits: where a first start begins, and whether the server is still the one that was read.
-import type { Logger, Metrics, PartitionReader } from '../src/domain/ports.js';
+import type { Clock, Logger, Metrics, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
 import type { VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import type { LakeCheck } from './poll-lake-check.js';
@@ -14,6 +14,7 @@ export interface OpenParts {
   readonly openReader: () => Promise<PartitionReader>;
   /** vital-info under its prefix. */
   readonly topic: string;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly steadyMs: () => number;

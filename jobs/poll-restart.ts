@@ -1,6 +1,6 @@
 // After a restart of the server: are the last rows still the rows that were read? A server can lose its last commits, or be an older copy of itself.
 import type { IdRange } from '../src/domain/gap-ledger.js';
-import type { Logger, PartitionReader } from '../src/domain/ports.js';
+import type { Clock, Logger, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
 import { rowHash } from '../src/domain/row-hash.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
@@ -12,8 +12,8 @@ const PAGE_ROWS = 1_000;
 /** Of each partition so many records are read first, then four times as many, and so on. */
 const FIRST_RECORDS = 8_192;
 const MORE = 4;
-/** Of one partition at most: ten minutes of 5,000 rows a second, or months of nothing but ticks. */
-const RECORDS_AT_MOST = 4_194_304;
+/** Polling waits meanwhile, and must not be taken for stuck. What can't be looked at within this time is left to the lake. */
+const LOOK_BACK_FOR_MS = 15_000;
 const IDS_NAMED = 5;
 
 export interface RestartComparison {
@@ -33,6 +33,7 @@ export async function compareAfterRestart(parts: {
   readonly topic: string;
   readonly partitions: number;
   readonly openReader: () => Promise<PartitionReader>;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Logger;
 }): Promise<RestartComparison> {
   const { session, position, source, log } = parts;
@@ -95,17 +96,20 @@ async function hashesOfLog(
     readonly topic: string;
     readonly partitions: number;
     readonly openReader: () => Promise<PartitionReader>;
+    readonly clock: Pick<Clock, 'monotonicMs'>;
   },
   range: IdRange | undefined,
   table: ReadonlyMap<string, string>,
 ): Promise<Sent> {
   if (!range) return { hashes: new Map(), knownAbove: 0n };
-  const { topic, partitions } = parts;
+  const { topic, partitions, clock } = parts;
+  const untilMs = clock.monotonicMs() + LOOK_BACK_FOR_MS;
   // After a reset that hands ids out again, rows have another name: no record of the old numbering is a witness.
   const name = readingSource(parts.source, parts.position);
   const reader = await parts.openReader();
   try {
     for (let records = FIRST_RECORDS; ; records *= MORE) {
+      const passMs = clock.monotonicMs();
       const hashes = new Map<string, Set<string>>();
       let knownAbove = 0n;
       let wholly = true;
@@ -131,7 +135,9 @@ async function hashesOfLog(
         }
       }
       const found = [...table.keys()].every((id) => hashes.has(id));
-      if (wholly || (found && below) || records >= RECORDS_AT_MOST) return { hashes, knownAbove };
+      if (wholly || (found && below)) return { hashes, knownAbove };
+      const nowMs = clock.monotonicMs();
+      if (nowMs + (nowMs - passMs) * MORE > untilMs) return { hashes, knownAbove: range.to };
     }
   } finally {
     await reader.close();

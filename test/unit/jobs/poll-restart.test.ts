@@ -152,6 +152,42 @@ describe('comparison after a restart', () => {
     expect(w.position().server).toEqual(AFTER);
   });
 
+  it('leaves the rest to the lake where looking back in vital-info would take too long: polling is not held up', async () => {
+    const w = world();
+    w.state.server = BEFORE;
+    w.add(1, 2, 3);
+    await w.poller().look();
+    const producer = await w.kafka.transactionalProducer('ticks');
+    const tick = { topic: 't.vital-info', partition: 0, key: null, value: JSON.stringify({ v: 1, kind: 'tick' }) };
+    await producer.transact(Array.from({ length: 40_000 }, () => tick));
+    w.state.server = AFTER;
+    w.state.values.set(2, 99);
+    w.add(4);
+    let passes = 0;
+    const kafka = {
+      ...w.kafka,
+      partitionReader: async () => {
+        const reader = await w.kafka.partitionReader();
+        return {
+          ...reader,
+          read: async (...args: Parameters<typeof reader.read>) => {
+            if (args[2].untilToken === undefined) {
+              passes += 1;
+              w.state.ms += 2_000;
+            }
+            return reader.read(...args);
+          },
+        };
+      },
+    };
+    await w.poller({ kafka }).look();
+    expect(passes).toBe(2);
+    expect(await w.metrics.value('poll_restart_unchecked_rows')).toBe(3);
+    expect(w.emitted()).toEqual([1, 2, 3, 4]);
+    // With time enough the changed row is found.
+    await expect(w.poller().look()).rejects.toThrow(/1 say something else now \(2\)/);
+  });
+
   it('leaves to the audit what vital-info no longer has, and takes no record of another numbering for a witness', async () => {
     const old = await restarted([1, 2, 3, 4, 5], (w) => {
       w.kafka.deleteBefore('t.vital-info', 3);
