@@ -114,7 +114,7 @@ export function createArchiveActor(parts: ArchiveParts): Actor {
     try {
       const tail = chain.tail();
       if (tail) {
-        await checkLastMessage(reader, ownership.topic, partition, tail);
+        await checkLastMessage(reader, ownership.topic, partition, tail, clock);
         expected = tail.next;
       } else {
         expected = (await reader.offsets(ownership.topic, partition)).start;

@@ -1,9 +1,13 @@
 // The last message that a chain has taken, and the proof that the topic is still the one that it was taken from.
 import { createHash } from 'node:crypto';
-import type { PartitionReader, ReceivedRecord } from '../domain/ports.js';
+import type { Clock, PartitionReader, ReceivedRecord } from '../domain/ports.js';
 import { formatMicros, microsOfMs } from '../domain/time.js';
 import type { CommitRecord, LastMessage } from './commit-record.js';
 import { LakeChainError } from './errors.js';
+
+/** A new leader may not show its end at once: an end before our message has to be seen this often, this far apart. */
+const END_LOOKS = 4;
+const END_LOOK_EVERY_MS = 500;
 
 export function lastMessageOf({ offset, timestamp, key, value }: ReceivedRecord): LastMessage {
   // JSON keeps null apart from '' and the two parts apart from each other.
@@ -24,10 +28,15 @@ export async function checkLastMessage(
   topic: string,
   partition: number,
   tail: CommitRecord,
+  clock: Pick<Clock, 'sleep'>,
 ): Promise<void> {
   if (!tail.last) return;
   const at = Number(tail.last.offset);
-  const held = await reader.offsets(topic, partition);
+  let held = await reader.offsets(topic, partition);
+  for (let look = 1; at >= held.stableEnd && look < END_LOOKS; look++) {
+    await clock.sleep(END_LOOK_EVERY_MS);
+    held = await reader.offsets(topic, partition);
+  }
   if (at < held.start) return;
   const where = `the lake has ${topic}/${partition} up to offset ${tail.last.offset}`;
   const advice = 'was the topic deleted and made anew? Its history needs a LAKE_URL of its own';

@@ -100,11 +100,25 @@ describe('A checkpoint', () => {
     expect(await late).toBeUndefined();
     expect(await log()).toEqual([`${KEY(25)}.json`, `checkpoint-${KEY(15)}.json`, `checkpoint-${KEY(25)}.json`]);
     expect(await named()).toEqual(before);
-    // One that passed its last look before the others came: from the origin into the middle of theirs.
-    const [first] = await readChain(store, 'beats', 3);
-    const overlapping = JSON.stringify({ ...first, origin: '5', start: '5', next: '20' });
-    await store.createExclusive(`_log/beats/3/checkpoint-${KEY(20)}.json`, Buffer.from(overlapping));
-    expect(await named()).toEqual(before);
+    // Again, and what it makes reaches over the end of another's: it alone counts.
+    await (await openBeats({ store })).commit({ start: 0, next: 40, rows: beats(30), last: lastAt(39) });
+    await (await openBeats({ store })).commit({ start: 0, next: 50, rows: beats(40), last: lastAt(49) });
+    const more = await named();
+    const over = await fold({
+      today: '2027-01-01',
+      onStep: async (step) => {
+        if (step === 'fold.before-checkpoint') await fold({ atMost: 1 });
+      },
+    });
+    expect(over).toMatchObject({ start: 25, next: 40 });
+    expect((await log()).slice(1)).toEqual([15, 25, 30, 40].map((next) => `checkpoint-${KEY(next)}.json`));
+    expect(await named()).toEqual(more);
+    expect((await readChain(store, 'beats', 3)).map(({ start, next }) => [start, next])).toEqual([
+      [5, 15],
+      [15, 25],
+      [25, 40],
+      [40, 50],
+    ]);
   });
 
   it.each(STEPS.fold)('whose writer dies at %s is made or finished by the next', async (step) => {

@@ -64,8 +64,13 @@ describe('A damaged lake', () => {
     ['a record in the middle that is gone', () => store.delete(record(20)), record(30), LakeChainError],
     [
       "another chain's record at the end",
-      async () =>
-        store.write(record(40), Buffer.from((await read(record(30))).toString().replaceAll('beats-3', 'beats-4'))),
+      async () => {
+        const foreign = (await read(record(30))).toString().replaceAll('beats-3', 'beats-4');
+        const moved = foreign
+          .replaceAll(KEY(30), KEY(40))
+          .replace('"start":"30","next":"40"', '"start":"40","next":"50"');
+        await store.write(record(40), Buffer.from(moved));
+      },
       record(40),
       LakeChainError,
     ],

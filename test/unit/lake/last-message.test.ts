@@ -44,7 +44,7 @@ const holding = (start: number, stableEnd: number, records: readonly ReceivedRec
   return reader;
 };
 const check = (reader: PartitionReader, last: ReceivedRecord | null) =>
-  checkLastMessage(reader, 'x.vital-info', 2, tailWith(last));
+  checkLastMessage(reader, 'x.vital-info', 2, tailWith(last), { sleep: async () => undefined });
 
 describe('checkLastMessage', () => {
   it('is content with the same message, and reads no further', async () => {
@@ -68,6 +68,14 @@ describe('checkLastMessage', () => {
   ])('refuses %s: the topic was made anew', async (_, there) => {
     const last = there.value?.length === 0 ? record(9, null) : record(9);
     await expect(check(holding(0, 20, [there]), last)).rejects.toThrow(LakeChainError);
+  });
+
+  it('looks again where a new leader does not show the end yet', async () => {
+    const reader = holding(0, 10, [record(9)]);
+    let looks = 0;
+    const late = { ...reader, offsets: async () => ({ start: 0, stableEnd: ++looks < 3 ? 7 : 10 }) };
+    await check(late, record(9));
+    expect(looks).toBe(3);
   });
 
   it('refuses a topic that ends before it, and names it', async () => {
