@@ -22,7 +22,14 @@ const MODELS: readonly (readonly [string, Model])[] = [
   ['three writers', model(2, 0, [{}, {}, {}])],
   ['three writers and one record, one answer lost', model(1, 1, [{ take: 1 }, { take: 1 }, { take: 1 }])],
   ['a writer that folds beside one that sleeps', model(3, 0, [{ take: 2 }, { take: 1, folds: true }])],
-  ['two that fold, one answer lost', model(2, 1, [{ take: 1 }, { take: 1, folds: true }])],
+  ['a writer that folds, one answer lost', model(2, 1, [{ take: 2 }, { take: 1, folds: true }])],
+  [
+    'two that fold',
+    model(2, 0, [
+      { take: 1, folds: true },
+      { take: 1, folds: true },
+    ]),
+  ],
 ];
 
 describe('The commit protocol', () => {
