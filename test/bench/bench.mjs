@@ -1,12 +1,12 @@
 // `npm run bench`: the drains of poll, watch and archive beside Kafka's own perf tools, what exactness costs, row commit to visible in the
-// lake, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,latency` chooses. Prints tables; `--json FILE` writes the
+// lake, archive onto HDFS beside a folder, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,lakes,latency` chooses. Prints tables; `--json FILE` writes the
 // same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bootstrap } from '../../ops/local/bootstrap.mjs';
 import { ROOT } from '../../ops/local/cache.mjs';
@@ -18,7 +18,7 @@ const { values: given } = parseArgs({
     repeats: { type: 'string', default: '3' },
     json: { type: 'string' },
     'latency-for': { type: 'string', default: '30s' },
-    only: { type: 'string', default: 'drains,exactness,visible,latency' },
+    only: { type: 'string', default: 'drains,exactness,visible,lakes,latency' },
   },
 });
 const PARTS = given.only.split(',');
@@ -35,13 +35,14 @@ const VISIBLE_FLUSH_MS = 4_000;
 
 scrubInPlace(process.env);
 const write = (text) => process.stderr.write(text);
-await bootstrap({ write });
+await bootstrap({ write, hdfs: PARTS.includes('lakes') });
 const { createPhases } = await import('../../ops/local/demo/phases.mjs');
 const { setUpServices } = await import('../../ops/local/demo/services.mjs');
 const { drain } = await import('./drain.mjs');
 const { measureExactness } = await import('./exactness.mjs');
 const { fillTable, fillTopic } = await import('./fill.mjs');
 const { kafkaCeiling } = await import('./kafka-tools.mjs');
+const { measureLakes } = await import('./lakes.mjs');
 const { runLatency } = await import('./latency.mjs');
 const { measureVisible } = await import('./visible.mjs');
 
@@ -50,8 +51,8 @@ const main = join(ROOT, 'dist/src/main.js');
 const undo = [];
 try {
   const result = { machine: machine(), rows: ROWS, repeats: REPEATS };
-  if (PARTS.some((part) => part !== 'latency')) {
-    const options = { thresholds: 'seed', stack: null, patients: 200, keep: false };
+  const options = { thresholds: 'seed', stack: null, patients: 200, keep: false };
+  if (PARTS.some((part) => !['latency', 'lakes'].includes(part))) {
     const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
     for (const table of ['patients', 'thresholds'])
       importTable(table, childEnvironment(process.env, services.settings));
@@ -70,6 +71,7 @@ try {
     }
     for (const { run } of undo.splice(0).reverse()) await run();
   }
+  if (PARTS.includes('lakes')) result.lakes = await lakes({ ...options, lake: 'hdfs' });
   if (PARTS.includes('latency'))
     result.latency = await runLatency({ patients: LATENCY_PATIENTS, duration: given['latency-for'] });
   print(result);
@@ -79,8 +81,8 @@ try {
 }
 
 /** Topics and a lake of its own for one run, with its rows in place. */
-async function prepared(services, suffix, role) {
-  const settings = await services.freshTopics(suffix);
+async function prepared(services, suffix, role, lakeUrl) {
+  const settings = await services.freshTopics(suffix, lakeUrl);
   if (role !== 'poll')
     await phases.run(`${ROWS} rows into vital-info`, () => fillTopic(services, settings.KAFKA_PREFIX, ROWS));
   return childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(FLUSH_MS) });
@@ -114,6 +116,18 @@ async function visible(services) {
   );
 }
 
+/** On services of its own: the JVMs of an HDFS would slow the other parts down. */
+async function lakes(options) {
+  const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
+  const prepare = async (suffix, lake) => {
+    const url = lake === 'folder' ? pathToFileURL(services.lakeFolder).href : services.settings.LAKE_URL;
+    return { ...(await prepared(services, suffix, 'archive', url)), ARCHIVE_FLUSH_ROWS: String(EXACTNESS_FLUSH_ROWS) };
+  };
+  const runs = await measureLakes({ prepare, main, rows: ROWS, repeats: REPEATS, phases });
+  for (const { run } of undo.splice(0).reverse()) await run();
+  return runs;
+}
+
 function importTable(table, env) {
   const { status, stderr } = spawnSync(process.execPath, [main, 'import', table], { env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`wardwatch import ${table} ended with ${status}: ${stderr}`);
@@ -136,7 +150,7 @@ function medians(runs) {
   return Object.fromEntries(Object.keys(runs[0]).map((figure) => [figure, middle(runs.map((run) => run[figure]))]));
 }
 
-function print({ machine: m, drains, kafka, exactness, visible: seen, latency }) {
+function print({ machine: m, drains, kafka, exactness, visible: seen, lakes: onLakes, latency }) {
   const out = (text) => process.stdout.write(`${text}\n`);
   out(`\n${m.cpu}, ${m.cores} cores, ${m.memoryGb} GB, Node ${m.node}; medians of ${REPEATS} runs of ${ROWS} rows`);
   if (drains) {
@@ -164,6 +178,10 @@ function print({ machine: m, drains, kafka, exactness, visible: seen, latency })
     out(
       `\nrow commit → visible to a reader of the folder at ${seen.rowsPerSecond} rows/s: p50 ${seen.p50} s, p95 ${seen.p95} s, p99 ${seen.p99} s; ${seen.filesPerMinute} files of vital_info a minute`,
     );
+  if (onLakes) {
+    const { folder, hdfs, ratio } = medians(onLakes);
+    out(`\narchive onto HDFS ${hdfs} rows/s, onto a folder ${folder} rows/s: ${ratio.toFixed(2)} of it`);
+  }
   if (latency)
     out(
       `\nrow commit → accepted by SNS at ${LATENCY_PATIENTS} rows/s: p50 ${latency.p50} ms, p99 ${latency.p99} ms (${latency.alerts} alerts)`,

@@ -69,10 +69,10 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
   const program = writeProgram(stack.folder, settings);
 
   /** The same services under topics, keys and a lake of their own: for another run over the same rows. Answers its settings. */
-  const freshTopics = async (suffix) => {
+  const freshTopics = async (suffix, lakeUrl = settings.LAKE_URL) => {
     const prefix = `${name}.${suffix}.`;
     await deployment.kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
-    return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${settings.LAKE_URL}-${suffix}` };
+    return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${lakeUrl}-${suffix}` };
   };
   return { ...deployment, freshTopics, fetchLake, name, stack, limits, settings, program };
 }
