@@ -107,8 +107,9 @@ export async function startProxy(port: number, listenOn = 0, host = '127.0.0.1')
     for (const [one, other] of [pair, [service, client] as const]) {
       one.on('error', () => other.destroy());
       one.on('close', () => {
-        pairs.delete(pair);
-        other.destroy();
+        // One that said its last word properly is followed by `end`, after what is still to be delivered.
+        if (!one.readableEnded) other.destroy();
+        if (other.destroyed) pairs.delete(pair);
         // Gone before the answer came: the next request will do.
         const loss = losing.get(service);
         if (loss && losing.delete(service)) losses.unshift(loss);

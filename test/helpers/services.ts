@@ -125,6 +125,8 @@ export interface PrivateHdfs extends Omit<PrivateService, 'port'> {
   /** WebHDFS of the NameNode. */
   readonly httpUrl: string;
   readonly ports: HdfsPorts;
+  /** As `hdfs dfsadmin`, for instance ['-safemode', 'enter']. */
+  administer(words: readonly string[]): Promise<void>;
   readonly nameNode: Service;
   readonly dataNode: Service;
 }

@@ -38,7 +38,7 @@ async function administer(path: string, op: string, parameters: Record<string, s
 }
 
 const EVERYTHING = ['read', 'list', 'publish', 'delete'] as const;
-const TROUBLES = ['a full disk', 'wrong rights', 'a cut', 'a stall', 'a DataNode that is cut off'];
+const TROUBLES = ['a full disk', 'wrong rights', 'a cut', 'a stall', 'a DataNode that is cut off', 'safe mode'];
 
 describeLakeStore('HDFS', TROUBLES, async () => {
   const root = `/lake-${randomBytes(4).toString('hex')}/a ward's lake`;
@@ -74,6 +74,14 @@ describeLakeStore('HDFS', TROUBLES, async () => {
       begin: async () => {
         nameNodeProxy.stall();
         return () => nameNodeProxy.restore();
+      },
+    },
+    'safe mode': {
+      codes: ['EROFS'],
+      fails: ['publish', 'delete'],
+      begin: async () => {
+        await hdfs.administer(['-safemode', 'enter']);
+        return () => hdfs.administer(['-safemode', 'leave']);
       },
     },
     'a DataNode that is cut off': {
@@ -128,6 +136,40 @@ test('a read that is cut off in the middle is an error, never a shorter file', a
   dataNodeProxy.restore();
   expect(await reading).toBe('ECONNRESET');
   expect((await store.read('_staging/t/large'))?.length).toBe(32 * 1_048_576);
+});
+
+test('an answer that is lost on the way leaves what was asked for, and a repetition finds it', async () => {
+  const store = makeStore('/lost');
+  const losing = async (proxy: typeof nameNodeProxy, op: string, work: () => Promise<unknown>) => {
+    const lost = proxy.loseAnswer((chunk) => chunk.includes(`op=${op}`));
+    await expect(work()).rejects.toMatchObject({ name: 'HdfsError', code: 'ECONNRESET', exception: undefined });
+    await lost;
+  };
+  await losing(nameNodeProxy, 'RENAME', () => store.createExclusive('_log/a/0/0.json', Buffer.from('first')));
+  expect(await store.createExclusive('_log/a/0/0.json', Buffer.from('second'))).toBe(false);
+  expect(String(await store.read('_log/a/0/0.json'))).toBe('first');
+
+  await store.write('_staging/t/x', Buffer.from('rows'));
+  await losing(nameNodeProxy, 'RENAME', () => store.publish('_staging/t/x', 'gap/dt=2026-01-01/hr=00/x'));
+  await store.publish('_staging/t/x', 'gap/dt=2026-01-01/hr=00/x');
+  expect(String(await store.read('gap/dt=2026-01-01/hr=00/x'))).toBe('rows');
+
+  // The file is on HDFS, under its hidden name only.
+  await losing(dataNodeProxy, 'CREATE', () => store.createExclusive('_log/a/0/1.json', Buffer.from('hidden')));
+  expect(await store.list('_log')).toEqual([{ path: '_log/a/0/0.json', bytes: 5 }]);
+  expect(await store.createExclusive('_log/a/0/1.json', Buffer.from('second'))).toBe(true);
+});
+
+test('HDFS without its only DataNode: names are there, bytes are not, and nothing of a record is seen until it is back', async () => {
+  const store = makeStore('/no-data-node');
+  await store.createExclusive('_log/a/0/0.json', Buffer.from('first'));
+  await hdfs.dataNode.kill();
+  await expect(store.createExclusive('_log/a/0/1.json', Buffer.from('x'))).rejects.toMatchObject({ name: 'HdfsError' });
+  await expect(store.read('_log/a/0/0.json')).rejects.toMatchObject({ name: 'HdfsError' });
+  expect(await store.list('_log')).toEqual([{ path: '_log/a/0/0.json', bytes: 5 }]);
+  await hdfs.dataNode.start();
+  expect(await store.createExclusive('_log/a/0/1.json', Buffer.from('now'))).toBe(true);
+  expect(String(await store.read('_log/a/0/0.json'))).toBe('first');
 });
 
 test('HDFS is killed and started: calls fail meanwhile, everything that had resolved is there afterwards', async () => {

@@ -103,6 +103,13 @@ export async function createHdfs({ programs, folder, ports, dataHost = '127.0.0.
       const args = [...jvm('org.apache.hadoop.fs.FsShell'), '-copyToLocal', from, to];
       await promisify(execFile)(programs.java, args, { env });
     },
+    /**
+     * As `hdfs dfsadmin`.
+     * @param {readonly string[]} words
+     */
+    administer: async (words) => {
+      await promisify(execFile)(programs.java, [...jvm('org.apache.hadoop.hdfs.tools.DFSAdmin'), ...words], { env });
+    },
     ports,
     /** The file system as Hadoop's own clients name it. */
     url: `hdfs://127.0.0.1:${ports.rpc}`,
