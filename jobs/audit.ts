@@ -2,6 +2,7 @@
 import type { Attribute } from '../src/domain/attributes.js';
 import { type AuditReport, type AuditTerm, auditedIds, auditTerm, found } from '../src/domain/audit.js';
 import type { IdRange } from '../src/domain/gap-ledger.js';
+import { EVERY_ID, type IdSteps } from '../src/domain/id-steps.js';
 import type { VitalsMapping } from '../src/domain/mapping.js';
 import type { Policy } from '../src/domain/policy.js';
 import type { Clock, LakeStore, Logger, PartitionReader } from '../src/domain/ports.js';
@@ -19,7 +20,7 @@ import { examineLake, type LakeExam } from '../src/lake/lake-exam.js';
 import type { LocalCopies } from '../src/lake/local-copies.js';
 import { type LakeSql, withLakeSql } from '../src/lake/query.js';
 import { chainsBehind } from '../src/lake/readings-held.js';
-import { serverOf } from '../src/mysql/identity.js';
+import { checkServer, serverOf } from '../src/mysql/identity.js';
 import { oldestKey, readKeys } from '../src/mysql/key-list.js';
 import type { MysqlPool, MysqlSession } from '../src/mysql/pool.js';
 import { peekPosition } from './poll-position.js';
@@ -57,6 +58,8 @@ export interface AuditParts {
   /** KAFKA_PREFIX. */
   readonly prefix: string;
   readonly mapping: VitalsMapping;
+  /** The configured auto_increment_increment. */
+  readonly idStep: number;
   readonly attributes: readonly Attribute[];
   readonly policy: Policy;
   readonly rds: Pick<MysqlPool, 'withConnection'>;
@@ -255,6 +258,7 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
         source,
         readingSource: readingSource(source, position),
         ids: range,
+        steps: await stepsOf(session, parts.idStep),
         numberedSinceUs: await numberedSince(sql, position),
       });
       const alerts = await auditAlerts(sql, {
@@ -277,6 +281,11 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
     },
     parts.copies,
   );
+}
+
+async function stepsOf(session: MysqlSession, idStep: number): Promise<IdSteps> {
+  if (idStep === 1) return EVERY_ID;
+  return checkServer(session, (await serverOf(session)).flavour, idStep);
 }
 
 function lakeTerm({ files, bytes, damage }: LakeExam, behind: readonly string[]): AuditTerm {

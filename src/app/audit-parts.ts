@@ -13,6 +13,7 @@ export function auditParts(parts: LookParts): AuditParts {
     source: deployment.source,
     prefix: config.settings.KAFKA_PREFIX,
     mapping: config.vitals,
+    idStep: config.idStep,
     attributes: config.attributes,
     policy: config.policy,
     rds: connections.rds(),

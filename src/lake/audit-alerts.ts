@@ -68,14 +68,22 @@ async function createReadings(lake: LakeSql, { policy, attributes }: AuditedAler
      FROM alert WHERE kind = 'context'
      QUALIFY row_number() OVER (PARTITION BY p, o ORDER BY kafka_offset DESC) = 1`,
   );
+  // What a person let the watcher pass over, since Kafka no longer had it.
+  await lake.run(
+    `CREATE TABLE passed_over AS
+     SELECT CAST(json_extract_string(body, '$.partition') AS INTEGER) AS p, CAST(json_extract_string(body, '$.from') AS BIGINT) AS first_o,
+       CAST(json_extract_string(body, '$.to') AS BIGINT) AS next_o
+     FROM access_audit WHERE action = 'position-skip' AND json_extract_string(body, '$.reader') = 'watch'`,
+  );
   const columns = attributes.map(({ name }) => `h.${DUCKDB.quote(columnName(name))}`);
   await lake.run(
     `CREATE TABLE placed AS
      SELECT DISTINCT ON (h.p, h.o) h.p, h.o, h.source, h.row_id, h.source || ':' || h.row_id AS reading, h.patient_id AS patient,
-       least(h.recorded_us, h.read_us + ${AHEAD_US}) AS at_us, h.bad, cut.done, c.o AS context_o, c.limits, c.people, c.clear_us, c.clear_samples, ${columns.join(', ')}
+       least(h.recorded_us, h.read_us + ${AHEAD_US}) AS at_us, h.bad, cut.done, c.o AS context_o, c.limits, c.people, c.clear_us, c.clear_samples,
+       EXISTS (SELECT 1 FROM passed_over s WHERE s.p = h.p AND h.o >= s.first_o AND h.o < s.next_o) AS passed, ${columns.join(', ')}
      FROM held h JOIN cut ON cut.p = h.p AND h.o < cut.o ASOF LEFT JOIN context c ON c.p = h.p AND h.o >= c.o`,
   );
-  await lake.run('CREATE VIEW reading AS SELECT * FROM placed WHERE o < done AND context_o IS NOT NULL');
+  await lake.run('CREATE VIEW reading AS SELECT * FROM placed WHERE o < done AND context_o IS NOT NULL AND NOT passed');
   await lake.run(
     `CREATE TABLE person AS SELECT DISTINCT version AS people, patient_id AS patient, age FROM patient WHERE NOT deleted
      AND version IN (SELECT people FROM context)`,
@@ -208,8 +216,9 @@ const EXPECTED = `
 function actual(ids: IdRange | null): string {
   const asked = ids === null ? 'true' : `coalesce(r.row_id BETWEEN ${ids.from} AND ${ids.to}, true)`;
   return `
-    CREATE TABLE asked_reading AS SELECT reading, bool_or(o < done AND context_o IS NOT NULL) AS evaluated, min(row_id) AS row_id
-      FROM (SELECT source || ':' || row_id AS reading, h.row_id, h.o, coalesce(c.done, 0) AS done, true AS context_o FROM held h LEFT JOIN cut c ON c.p = h.p) GROUP BY reading;
+    CREATE TABLE asked_reading AS
+      SELECT h.source || ':' || h.row_id AS reading, bool_or(h.o < coalesce(c.done, 0)) AS evaluated, min(h.row_id) AS row_id
+      FROM held h LEFT JOIN cut c ON c.p = h.p GROUP BY reading;
     CREATE TABLE actual AS
       SELECT a.kafka_partition AS p, a.patient_id AS patient, a.attribute AS sign, a.direction, a.kind, a.reading_id AS reading, a.event_id
       FROM alert a JOIN cut ON cut.p = a.kafka_partition AND a.kafka_offset < cut.events
@@ -223,7 +232,7 @@ async function evaluatedTerm(lake: LakeSql): Promise<AuditTerm> {
   return auditTerm('evaluated', `${rows[0]?.n} readings compared with the limits of their time`, {
     'readings that were never compared': await foundIn(
       lake,
-      'SELECT reading AS id, (p, o) AS k FROM placed WHERE NOT (o < done AND context_o IS NOT NULL)',
+      'SELECT reading AS id, (p, o) AS k FROM placed WHERE NOT passed AND NOT (o < done AND context_o IS NOT NULL)',
     ),
     'patients under limits, patients or timing that the lake does not have': await foundIn(
       lake,
@@ -260,6 +269,10 @@ async function apart(lake: LakeSql): Promise<Readonly<Record<string, Found>>> {
   return {
     'patients found by reading through, whose alerts are not compared': await patients('read-through'),
     'patients judged by a reading that the lake keeps as dead': await patients('dead'),
+    'readings that a person let watch pass over': await foundIn(
+      lake,
+      'SELECT reading AS id, (p, o) AS k FROM placed WHERE passed',
+    ),
     'stale and fresh': await kinds("'stale', 'fresh'"),
   };
 }

@@ -1,6 +1,7 @@
 // The audit's first half, in SQL: ids of the source against ids of the lake, and ids that were given up against both.
 import { type AuditTerm, auditTerm, type Found } from '../domain/audit.js';
 import type { IdRange } from '../domain/gap-ledger.js';
+import type { IdSteps } from '../domain/id-steps.js';
 import { foundIn, text } from './audit-sql.js';
 import type { LakeSql } from './query.js';
 
@@ -9,6 +10,8 @@ export interface AuditedRows {
   readonly readingSource: string;
   readonly source: string;
   readonly ids: IdRange;
+  /** Which ids the server hands out: those between are nobody's. */
+  readonly steps: IdSteps;
   /** Ids handed out before were another numbering's: gaps until then say nothing. Microseconds; null: never. */
   readonly numberedSinceUs: number | null;
 }
@@ -58,7 +61,7 @@ export async function auditRows(lake: LakeSql, audited: AuditedRows): Promise<Ro
     lake,
     'SELECT DISTINCT k.id, k.id AS k FROM known_id k JOIN given_up g ON k.id BETWEEN g.lo AND g.hi WHERE NOT g.by_person',
   );
-  const unexplained = await foundIn(lake, holes(from, to));
+  const unexplained = await foundIn(lake, holes(audited));
   return {
     terms: [
       auditTerm(
@@ -101,7 +104,7 @@ export async function auditRows(lake: LakeSql, audited: AuditedRows): Promise<Ro
 }
 
 /** Ranges within [from, to] that neither a known id nor a given-up range covers. */
-function holes(from: bigint, to: bigint): string {
+function holes({ ids: { from, to }, steps: { step, rest } }: AuditedRows): string {
   return `
     WITH covered AS (
       SELECT id AS lo, id AS hi FROM known_id
@@ -112,5 +115,6 @@ function holes(from: bigint, to: bigint): string {
       SELECT lo, max(hi) OVER (ORDER BY lo, hi ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM covered
     )
     SELECT CASE WHEN before + 1 = lo - 1 THEN CAST(lo - 1 AS VARCHAR) ELSE (before + 1) || '–' || (lo - 1) END AS id, lo AS k
-    FROM reached WHERE before IS NOT NULL AND lo > before + 1`;
+    FROM reached WHERE before IS NOT NULL AND lo > before + 1
+      AND ((before + ${step} - ${rest}) // ${step}) * ${step} + ${rest} < lo`;
 }

@@ -204,6 +204,7 @@ export async function auditWorld(
       source: SOURCE,
       prefix: '',
       mapping: DEFAULT_VITALS,
+      idStep: 1,
       attributes: ATTRIBUTES,
       policy: { version: 'now', clearAfterMs: 0, clearSamples: 1, alertMaxAgeMs: 0, expectDataWards: [] },
       rds: {

@@ -159,6 +159,24 @@ describe('The audit', () => {
       { 'evaluated: readings that were never compared': ['rds:14'] },
     ],
   ];
+  it('counts apart what a person let watch pass over', async () => {
+    const world = await ward();
+    world.events = world.events.filter(({ kind }) => kind === 'context');
+    const skip = {
+      user: 'ops',
+      action: 'position-skip',
+      reader: 'watch',
+      topic: 'vital-info',
+      partition: 0,
+      from: '0',
+      to: '9',
+    };
+    world.accesses.push({ v: 1, at: '2026-11-24T23:00:00.000000Z', patientId: null, reason: 'retention', ...skip });
+    const report = await ask(world);
+    expect(offending(report)).toEqual({});
+    expect(report.apart['readings that a person let watch pass over']?.count).toBe(9);
+  });
+
   it.each(plants)('names %s', async (_what, plant, named) => {
     const world = await ward();
     plant(world);
