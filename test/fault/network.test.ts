@@ -68,7 +68,6 @@ beforeAll(async () => {
     patients: PATIENTS,
     excursionShare: EXCURSION_SHARE,
     seed: 1,
-    onBroken: () => undefined,
   });
   const through = (url: string, { port }: Way) => Object.assign(new URL(url), { port: String(port) }).href;
   const env = {

@@ -137,7 +137,6 @@ async function setUp() {
     excursionShare: EXCURSIONS_PER_SECOND / options.rate,
     storm: true,
     seed: options.seed,
-    ...(options.chaos ? { onBroken: () => undefined } : {}),
   });
   undo.push(async (keep) => {
     await world.close(keep);

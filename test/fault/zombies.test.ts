@@ -19,8 +19,8 @@ const WITHIN_MS = 180_000;
 
 /** Where each role is frozen, one after the other: in the middle of what its successor does too. `step:call`. */
 const FROZEN: Readonly<Record<string, readonly `${Step}:${number}`[]>> = {
-  poll: ['poll.state-read:1', 'poll.page-read:9', 'poll.before-commit:4', 'poll.after-commit:4'],
-  archive: ['archive.staged:2', 'archive.before-record:2', 'archive.after-record:2', 'archive.published-one:2'],
+  poll: ['poll.state-read:1', 'poll.before-commit:4', 'poll.after-commit:4'],
+  archive: ['archive.before-record:2', 'archive.after-record:2', 'archive.published-one:2'],
   watch: ['watch.own:1', 'watch.before-commit:4'],
   dispatch: ['dispatch.decided:2', 'dispatch.recorded:2'],
   deliver: ['deliver.claimed:2', 'deliver.attempt-recorded:2'],
