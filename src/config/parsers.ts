@@ -131,7 +131,7 @@ export const lakeUrl: Parse<string> = (value) => {
   const lake = value.trim();
   if (lake.startsWith('/')) return lake.replace(/(?<=.)\/+$/, '');
   if (/^file:\/\/\/./.test(lake)) return lake.replace(/\/+$/, '');
-  if (/^hdfs:\/\/[^/@?#]+\/[^?#]*[^/?#]/.test(lake) && URL.canParse(lake)) return lake.replace(/\/+$/, '');
+  if (/^hdfs:\/\/[^/@?#]+\/[^?#]*[^/?#]\/*$/.test(lake) && URL.canParse(lake)) return lake.replace(/\/+$/, '');
   throw new ParseError('must be an absolute folder, /data/lake or file:///data/lake, or hdfs://namenode:8020/path');
 };
 
