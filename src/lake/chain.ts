@@ -223,6 +223,10 @@ async function supersededBy(parts: ChainParts, record: CommitRecord): Promise<st
   const { records, checkpoints } = await keysOf(parts.store, parts.topic, parts.partition);
   const checkpoint = checkpoints.at(-1);
   if (checkpoint !== undefined && checkpoint > record.start) return `a checkpoint up to ${checkpoint} covers it`;
+  // Of two first records only one can begin the chain: where Kafka deletes old ones, two owners may begin at different offsets.
+  const [first = record.start] = records;
+  if (record.start === record.origin && (checkpoint !== undefined || first < record.start))
+    return 'its chain has begun before';
   const heir = records.find((start) => start > record.start);
   return heir === undefined || heir === record.next ? undefined : `the record at ${heir} doesn't descend from it`;
 }

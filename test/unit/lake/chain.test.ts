@@ -156,6 +156,16 @@ describe('A chain', () => {
     expect(await paths('beat')).toHaveLength(2);
   });
 
+  it('begins once, also where two first owners found different beginnings of the topic', async () => {
+    const [first, second] = await Promise.all([open(), open()]);
+    await first.commit({ start: 0, next: 10, rows: beats(6), last: last(9) });
+    await expect(second.commit({ start: 5, next: 20, rows: beats(6, 11), last: last(19) })).rejects.toThrow(
+      LakeRaceLostError,
+    );
+    expect((await readChain(store, 'beats', 3)).map(({ start, next }) => [start, next])).toEqual([[0, 10]]);
+    expect([(await paths('beat')).length, await paths('_staging')]).toEqual([1, []]);
+  });
+
   it.each(['checkpoint', 'stranger'])('takes back a record that only a %s could have made room for', async (what) => {
     const heir = await open();
     await heir.commit(change(10, 6));
