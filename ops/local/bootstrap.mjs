@@ -8,7 +8,17 @@ import { CommandError } from './command-error.mjs';
 import { dockerAnswers } from './docker-stack.mjs';
 import { ownServices, UnsafeSettingError } from './environment.mjs';
 import { fetchJars } from './jars.mjs';
-import { aptIsOurs, hadoopLibs, InterruptedError, kafkaLibs, lookAround, lookForHdfs } from './machine.mjs';
+import {
+  aptIsOurs,
+  hadoopLibs,
+  hiveLibs,
+  InterruptedError,
+  kafkaLibs,
+  lookAround,
+  lookForHdfs,
+  lookForSpark,
+} from './machine.mjs';
+import { installPyspark, pyspark } from './pyspark.mjs';
 
 const NODE_AT_LEAST = [20, 19];
 const EXIT_NOT_PREPARED = 2;
@@ -27,6 +37,7 @@ export class NotPreparedError extends Error {
  * @param {'native' | 'docker' | null | undefined} [options.stack] default: native where its parts can be had, else Docker
  * @param {boolean} [options.forTests] also what only the tests need
  * @param {boolean} [options.hdfs] also Hadoop: it runs natively whatever the stack is
+ * @param {boolean} [options.spark] also PySpark with Hive, natively
  * @param {(text: string) => void} [options.write] gets text with its line ends
  * @throws {NotPreparedError | UnsafeSettingError}
  */
@@ -34,6 +45,7 @@ export async function bootstrap({
   stack,
   forTests = false,
   hdfs = false,
+  spark = false,
   write = (text) => process.stdout.write(text),
 } = {}) {
   checkNode();
@@ -55,6 +67,7 @@ export async function bootstrap({
   // Tests start private services beside the stack that the user brings.
   if (forTests || !ownServices(process.env)) await prepareMachine(stack, forTests, phase);
   if (hdfs) await prepareHdfs(phase);
+  if (spark) await prepareSpark(phase);
   if (dependenciesAreStale()) await phase('installing dependencies (npm ci)', installDependencies);
   if (distIsStale()) await phase('building (npm run build)', build);
 }
@@ -99,16 +112,34 @@ async function prepareMachine(stack, forTests, phase) {
   if (!kafkaLibs().ready && mvn) await phase('fetching Kafka with Maven', () => fetchJars('kafka', mvn));
 }
 
-/** @param {(what: string, work: () => unknown) => Promise<void>} phase */
+/** @typedef {(what: string, work: () => unknown) => Promise<void>} Phase */
+
+/** @param {Phase} phase */
 async function prepareHdfs(phase) {
-  const { missing } = lookForHdfs();
+  const { mvn } = await installMissing(lookForHdfs, phase);
+  if (!hadoopLibs().ready && mvn) await phase('fetching Hadoop with Maven', () => fetchJars('hadoop', mvn));
+}
+
+/** @param {Phase} phase */
+async function prepareSpark(phase) {
+  const { mvn, python } = await installMissing(lookForSpark, phase);
+  if (!hiveLibs().ready && mvn) await phase("fetching a part of Hive's with Maven", () => fetchJars('hive', mvn));
+  if (!pyspark().ready && python) await phase('installing PySpark with pip', () => installPyspark(python));
+}
+
+/**
+ * @param {() => import('./machine.mjs').Found} look
+ * @param {Phase} phase
+ * @returns {Promise<Readonly<Record<string, string>>>} paths by key
+ */
+async function installMissing(look, phase) {
+  const { missing } = look();
   const packages = existsSync('/etc/debian_version') ? missing.map(({ debian }) => debian) : [];
   if (packages.length > 0 && aptIsOurs())
     await phase(`installing from Debian: ${packages.join(' ')}`, () => aptInstall(packages));
-  const still = lookForHdfs();
+  const still = look();
   if (still.missing.length > 0) throw new NotPreparedError(notPrepared(still.missing, packages));
-  const mvn = still.found.mvn;
-  if (!hadoopLibs().ready && mvn) await phase('fetching Hadoop with Maven', () => fetchJars('hadoop', mvn));
+  return still.found;
 }
 
 /**

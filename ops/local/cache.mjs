@@ -24,7 +24,7 @@ export function stateFolder() {
   return join(cacheFolder(), 'stacks', shortHash(ROOT));
 }
 
-/** @typedef {'kafka' | 'hadoop'} JavaProduct what the stack runs on Java, each with a pinned pom.xml of its own */
+/** @typedef {'kafka' | 'hadoop' | 'hive'} JavaProduct what the stack runs on Java, each with a pinned pom.xml of its own */
 
 /** @param {JavaProduct} product */
 export function pomOf(product) {
@@ -37,4 +37,11 @@ export function pomOf(product) {
  */
 export function jarsFolder(product) {
   return join(cacheFolder(), `${product}-${shortHash(readFileSync(pomOf(product), 'utf8'))}`);
+}
+
+export const PYSPARK_REQUIREMENTS = join(ROOT, 'ops/local/spark/requirements.txt');
+
+/** PySpark's virtual environment as the pinned requirements name it. */
+export function pysparkFolder() {
+  return join(cacheFolder(), `pyspark-${shortHash(readFileSync(PYSPARK_REQUIREMENTS, 'utf8'))}`);
 }

@@ -21,6 +21,7 @@ const MORE_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/bi
  * @property {string} [argv0] the name it must be started under
  * @property {readonly string[]} [versionArgs] --version by default
  * @property {true} [forTests] the demo does without
+ * @property {true} [forSpark] everything but the peers tier does without
  */
 
 /** @type {readonly Requirement[]} */
@@ -102,6 +103,16 @@ export const REQUIREMENTS = [
     debian: 'procps',
     forTests: true,
   },
+  {
+    key: 'python',
+    // Debian's python3 alone can't make an environment.
+    names: [['python3', '-c', 'import ensurepip, sys; print("Python %d.%d" % sys.version_info[:2])']],
+    version: /Python (\d+\.\d+)/,
+    atLeast: [3, 10],
+    range: 'Python 3.10 or newer with venv',
+    debian: 'python3-venv',
+    forSpark: true,
+  },
 ];
 
 /** May we install what is missing: Debian, and root? */
@@ -136,7 +147,7 @@ export function lookAround({ forTests = false } = {}) {
   const missing = [];
   for (const requirement of REQUIREMENTS) {
     if (requirement.key === 'mvn' && kafkaLibs().ready) continue;
-    if (requirement.forTests && !forTests) continue;
+    if (requirement.forSpark || (requirement.forTests && !forTests)) continue;
     const path = findProgram(requirement, process.env);
     if (path) found[requirement.key] = path;
     else missing.push(requirement);
@@ -163,7 +174,17 @@ export function kafkaLibs(env = process.env) {
 
 /** Hadoop's jars: those in the cache. */
 export function hadoopLibs() {
-  const folder = join(jarsFolder('hadoop'), 'libs');
+  return cachedJars('hadoop');
+}
+
+/** What PySpark's Hive lacks: in the cache. */
+export function hiveLibs() {
+  return cachedJars('hive');
+}
+
+/** @param {import('./cache.mjs').JavaProduct} product */
+function cachedJars(product) {
+  const folder = join(jarsFolder(product), 'libs');
   return { folder, ready: existsSync(folder) };
 }
 
@@ -172,11 +193,27 @@ export function hadoopLibs() {
  * @returns {Found} missing without Maven where Hadoop's jars are there already
  */
 export function lookForHdfs() {
+  return lookFor(hadoopLibs().ready ? ['java'] : ['java', 'mvn']);
+}
+
+/**
+ * What PySpark needs.
+ * @returns {Found} missing without Maven where its jars are there already
+ */
+export function lookForSpark() {
+  return lookFor(hiveLibs().ready ? ['java', 'python'] : ['java', 'python', 'mvn']);
+}
+
+/**
+ * @param {readonly string[]} keys of requirements
+ * @returns {Found}
+ */
+function lookFor(keys) {
   /** @type {Record<string, string>} */
   const found = {};
   const missing = [];
   for (const requirement of REQUIREMENTS) {
-    if (requirement.key !== 'java' && (requirement.key !== 'mvn' || hadoopLibs().ready)) continue;
+    if (!keys.includes(requirement.key)) continue;
     const path = findProgram(requirement, process.env);
     if (path) found[requirement.key] = path;
     else missing.push(requirement);

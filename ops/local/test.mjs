@@ -49,7 +49,8 @@ async function runTests(words) {
   const projects = namesFiles ? [] : tierOption(words).map((project) => `--project=${project}`);
   // A file of the peers tier may be named alone.
   const hdfs = projects.includes('--project=peers') || forVitest.some((word) => word.includes('peers'));
-  await bootstrap({ stack, forTests: true, hdfs });
+  const spark = hdfs && !forVitest.some((word) => word.includes('peers/hdfs'));
+  await bootstrap({ stack, forTests: true, hdfs, spark });
   const kept = keptStack();
   const options = { name: 'test', log: console.log, stack, signal: starting.signal };
   const started = kept

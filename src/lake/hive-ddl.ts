@@ -56,6 +56,7 @@ export async function partitionStatements(
   store: LakeStore,
   { dialect, signs }: HiveLake,
   since?: string,
+  hoursAStatement = HOURS_A_STATEMENT,
 ): Promise<readonly string[]> {
   const { quote } = HIVE_DIALECTS[dialect];
   const hours = hoursByTable(await lakeFiles(store));
@@ -64,8 +65,8 @@ export async function partitionStatements(
       .sort()
       .filter((folder) => since === undefined || folder >= `dt=${since}`);
     const statements: string[] = [];
-    for (let i = 0; i < folders.length; i += HOURS_A_STATEMENT) {
-      const specs = folders.slice(i, i + HOURS_A_STATEMENT).map((folder) => {
+    for (let i = 0; i < folders.length; i += hoursAStatement) {
+      const specs = folders.slice(i, i + hoursAStatement).map((folder) => {
         const values = folder.split('/').map((part) => part.split('=') as [string, string]);
         return `  PARTITION (${values.map(([column, value]) => `${quote(column)} = '${sqlText(value)}'`).join(', ')})`;
       });

@@ -18,10 +18,13 @@ export interface ArchivedMessages {
   readonly topic?: string;
   /** The vital signs that the archive knows. */
   readonly attributes: readonly string[];
+  /** Objects, or the bytes of what is none. */
   readonly messages: readonly object[];
   /** The step at which the writer dies. */
   readonly dieAt?: string;
 }
+
+const DEAD = { key: Buffer.from('k'), headers: null, timestampMs: Date.UTC(2026, 10, 25) };
 
 /** One commit of partition 0, at the offsets after those that are there. */
 export async function archiveMessages(store: LakeStore, { topic: name = 'vital-info', ...given }: ArchivedMessages) {
@@ -45,9 +48,13 @@ export async function archiveMessages(store: LakeStore, { topic: name = 'vital-i
   const rows = new HourBuffers();
   const start = chain.tail()?.next ?? 0;
   for (const [i, message] of given.messages.entries()) {
-    const decoded = topic.decode(Buffer.from(JSON.stringify(message)));
-    if (decoded.type !== 'row') throw new Error('no row');
-    rows.append(topic.table, { message: decoded.message, partition: 0, offset: start + i });
+    const value = Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message));
+    const decoded = topic.decode(value);
+    const place = { partition: 0, offset: start + i };
+    if (decoded.type === 'row') rows.append(topic.table, { message: decoded.message, ...place });
+    else if (decoded.type === 'dead')
+      rows.append(topic.dead, { message: { ...DEAD, value, reason: decoded.reason }, ...place });
+    else throw new Error('a tick is not archived');
   }
   await chain.commit({ start, next: start + given.messages.length, rows, last: null }).catch((error: Error) => {
     if (error.message !== 'died') throw error;
