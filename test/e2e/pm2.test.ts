@@ -52,7 +52,10 @@ beforeAll(async () => {
     WARDWATCH_WATCH_INSTANCES: '1',
     WARDWATCH_CONSOLE_INSTANCES: '1',
     ...Object.fromEntries(
-      ['POLL', 'ARCHIVE', 'DISPATCH', 'DELIVER', 'IMPORT'].map((role) => [`WARDWATCH_${role}_INSTANCES`, '0']),
+      ['POLL', 'ARCHIVE', 'DISPATCH', 'DELIVER', 'IMPORT', 'MAINTAIN'].map((role) => [
+        `WARDWATCH_${role}_INSTANCES`,
+        '0',
+      ]),
     ),
   };
 });
@@ -111,6 +114,7 @@ it('has an app for every role that can run, each above the drain deadline', () =
     'dispatch',
     'deliver',
     'import',
+    'maintain',
     'console',
   ]);
   for (const app of all) expect(app.kill_timeout).toBe(30_000);

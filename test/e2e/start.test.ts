@@ -41,7 +41,7 @@ it('`worker --check` becomes ready and touches nothing, though there is work for
   expect(before.length).toBeGreaterThan(3);
 
   const { code, out } = await check({ POLL_START: 'beginning' });
-  expect(out).toContain('ready: poll, archive, watch, dispatch, deliver, import, console');
+  expect(out).toContain('ready: poll, archive, watch, dispatch, deliver, import, maintain, console');
   expect(code).toBe(0);
   expect(await everything(redis)).toEqual(before);
   expect(existsSync(deployment.lakeFolder)).toBe(false);
