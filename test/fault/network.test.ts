@@ -70,15 +70,14 @@ beforeAll(async () => {
     seed: 1,
   });
   const through = (url: string, { port }: Way) => Object.assign(new URL(url), { port: String(port) }).href;
-  const env = {
-    ...world.env,
+  const env = Object.assign(world.env, {
     RDS_URL: through(world.settings.RDS_URL, proxies.rds),
     REDIS_URL: through(redis.url, proxies.redis),
     KAFKA_BROKERS: `127.0.0.1:${proxies.kafka.port}`,
     ARCHIVE_FLUSH_MS: '500',
     IMPORT_PATIENTS_CRON: 'off',
     IMPORT_THRESHOLDS_CRON: 'off',
-  };
+  });
   for (const table of ['patients', 'thresholds']) {
     const run = startWorker(['import', table], env, MAIN);
     expect(await run.exited, run.output.join('\n')).toBe(0);
