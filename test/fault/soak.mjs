@@ -48,7 +48,10 @@ async function run() {
   await bootstrap({ stack: 'native', forTests: true });
   await cleanUp(say);
   for (const signal of ['SIGINT', 'SIGTERM'])
-    process.once(signal, () => void end(false).then(() => process.exit(EXIT_INTERRUPTED)));
+    process.once(signal, () => {
+      say('interrupted');
+      void end(false).then(() => process.exit(EXIT_INTERRUPTED));
+    });
   const { world, roles, services, takeovers } = await setUp();
   const broken = world.simulator.start();
   broken.catch(() => undefined);
@@ -177,7 +180,8 @@ async function startServices(folder) {
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {
-  exitWithMessage(error);
+  // What an interrupted run meets, when everything was taken from under it, is no news.
+  if (!ended) exitWithMessage(error);
 } finally {
   await end(options.keep || process.exitCode !== 0);
 }
