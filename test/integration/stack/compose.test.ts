@@ -31,7 +31,7 @@ test('Compose takes the file, with every profile', () => {
   expect(status).toBe(0);
   const { services } = parse(stdout) as { services: Record<string, { ports?: unknown; environment: object }> };
   expect(Object.keys(services).sort()).toEqual(
-    ['alerts', 'archive', 'console', 'ingest', 'kafka', 'mariadb', 'redis', 'setup', 'sns'].sort(),
+    ['alerts', 'archive', 'console', 'ingest', 'kafka', 'maintain', 'mariadb', 'redis', 'setup', 'sns'].sort(),
   );
   expect(JSON.stringify(services.sns?.ports)).toContain('24566');
   expect(services.alerts?.environment).toMatchObject({
