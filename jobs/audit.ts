@@ -206,11 +206,12 @@ async function watchPast(
   untilMs: number,
   signal: AbortSignal | undefined,
 ): Promise<readonly number[]> {
+  const looks = ends.map((_, partition) => followWatch(reader, topicName(prefix, 'watch-state'), partition));
   let at: readonly number[] = [];
   let movedMs = clock.monotonicMs();
   for (;;) {
     const now: number[] = [];
-    for (const partition of ends.keys()) now.push(await watchedTo(reader, topicName(prefix, 'watch-state'), partition));
+    for (const look of looks) now.push(await look());
     if (now.join() !== at.join()) movedMs = clock.monotonicMs();
     at = now;
     const nowMs = clock.monotonicMs();
@@ -222,13 +223,18 @@ async function watchPast(
   }
 }
 
-async function watchedTo(reader: PartitionReader, topic: string, partition: number): Promise<number> {
-  let next = 0;
-  await reader.read(topic, partition, {}, ({ key, value }) => {
-    const record = decodeWatchState(key, value);
-    if (record.type === 'next') next = record.next;
-  });
-  return next;
+/** Where the watcher stands in a partition: each look reads what came since the one before. */
+function followWatch(reader: PartitionReader, topic: string, partition: number): () => Promise<number> {
+  let from: number | undefined;
+  let evaluated = 0;
+  return async () => {
+    const { next } = await reader.read(topic, partition, from === undefined ? {} : { from }, ({ key, value }) => {
+      const record = decodeWatchState(key, value);
+      if (record.type === 'next') evaluated = record.next;
+    });
+    from = next;
+    return evaluated;
+  };
 }
 
 interface Compared {

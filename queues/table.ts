@@ -27,6 +27,16 @@ export interface QueueOptions {
   readonly concurrency: number;
 }
 
+/** One task at a time, each the job of its tick. */
+const FILLED_BY_CRON = {
+  removeOnComplete: { age: FINISHED_TICKS_KEPT_S },
+  removeOnFail: { count: FAILED_KEPT },
+  attempts: 5,
+  lockDurationMs: 30_000,
+  stalledIntervalMs: 5_000,
+  concurrency: 1,
+} as const satisfies QueueOptions;
+
 export const QUEUES = {
   'poll-vitals': {
     purpose: 'The turn of the active poller: one job per source, re-added by every replica.',
@@ -70,26 +80,12 @@ export const QUEUES = {
   'import-table': {
     purpose: 'One import of a reference table, filled by cron.',
     data: JobV1.extend({ table: z.enum(['patients', 'thresholds']), tickMs: z.number().int() }),
-    options: {
-      removeOnComplete: { age: FINISHED_TICKS_KEPT_S },
-      removeOnFail: { count: FAILED_KEPT },
-      attempts: 5,
-      lockDurationMs: 30_000,
-      stalledIntervalMs: 5_000,
-      concurrency: 1,
-    },
+    options: FILLED_BY_CRON,
   },
   'maintain-lake': {
     purpose: 'Looking after the lake, filled by cron: the nightly audit.',
     data: JobV1.extend({ task: z.enum(['audit']), tickMs: z.number().int() }),
-    options: {
-      removeOnComplete: { age: FINISHED_TICKS_KEPT_S },
-      removeOnFail: { count: FAILED_KEPT },
-      attempts: 5,
-      lockDurationMs: 30_000,
-      stalledIntervalMs: 5_000,
-      concurrency: 1,
-    },
+    options: FILLED_BY_CRON,
   },
   'deliver-alert': {
     purpose: 'One notification to publish: the ledger knows the rest.',

@@ -11,6 +11,7 @@ import {
   recordPath,
 } from './commit-record.js';
 import { LakeChainError, LakeFileMissingError } from './errors.js';
+import { goneText } from './file-sums.js';
 
 const READS_AT_ONCE = 16;
 
@@ -119,7 +120,7 @@ export async function lakeFiles(store: LakeStore): Promise<readonly LakeFileNow[
 async function locate(store: LakeStore, file: LakeFile): Promise<{ file: LakeFile; at: string }> {
   // Published between two looks: the last look finds it.
   for (const at of [file.path, file.staged, file.path]) if (await exists(store, at)) return { file, at };
-  throw new LakeFileMissingError(`${file.path} is named by the commit log, but is neither published nor staged`);
+  throw new LakeFileMissingError(goneText(file));
 }
 
 async function exists(store: LakeStore, path: string): Promise<boolean> {

@@ -14,20 +14,37 @@ export function damageOf(file: LakeFile, bytes: Uint8Array): string | undefined 
   return sha256Of(bytes) === file.sha256 ? undefined : 'has other bytes than were committed';
 }
 
+/** What is said of a file that lies nowhere. */
+export function goneText({ path }: LakeFile): string {
+  return `${path} is named by the commit log, but is neither published nor staged`;
+}
+
 /**
- * Publishes a file that a predecessor committed, if that was still to be done. Throws LakeFileMissingError or
- * LakeFileDamagedError, and then nothing was moved or overwritten.
+ * Where a committed file lies now, and what is wrong with its bytes there, the path included; undefined where it lies nowhere. Throws the
+ * store's failures.
  */
-export async function rollForward(store: LakeStore, file: LakeFile): Promise<void> {
+export async function lookForFile(
+  store: LakeStore,
+  file: LakeFile,
+): Promise<{ readonly at: string; readonly damage: string | undefined } | undefined> {
   // Published by another between two looks: the last look finds it.
   for (const at of [file.path, file.staged, file.path]) {
     const bytes = await store.read(at);
     if (!bytes) continue;
     const damage = damageOf(file, bytes);
-    if (damage) throw new LakeFileDamagedError(`${at} ${damage}`);
-    // Also where it has been moved: the move may not be durable yet.
-    await store.publish(file.staged, file.path);
-    return;
+    return { at, damage: damage && `${at} ${damage}` };
   }
-  throw new LakeFileMissingError(`${file.path} is named by the commit log, but is neither published nor staged`);
+  return undefined;
+}
+
+/**
+ * Publishes a file that a predecessor committed, if that was still to be done. Throws LakeFileMissingError or
+ * LakeFileDamagedError, and then nothing was moved or overwritten.
+ */
+export async function rollForward(store: LakeStore, file: LakeFile): Promise<void> {
+  const found = await lookForFile(store, file);
+  if (!found) throw new LakeFileMissingError(goneText(file));
+  if (found.damage) throw new LakeFileDamagedError(found.damage);
+  // Also where it has been moved: the move may not be durable yet.
+  await store.publish(file.staged, file.path);
 }

@@ -4,7 +4,7 @@ import { type LakeFileNow, listChains, readChain } from './chain-reader.js';
 import { lakeTables } from './columns.js';
 import { type LakeFile, parseNames } from './commit-record.js';
 import { LakeChainError } from './errors.js';
-import { damageOf } from './file-sums.js';
+import { goneText, lookForFile } from './file-sums.js';
 import type { Sign } from './views.js';
 
 /** Chains of imports are bound to the source, all others to the cluster. */
@@ -98,12 +98,8 @@ async function lookAt(
   store: LakeStore,
   file: LakeFile,
 ): Promise<{ readonly file: LakeFileNow } | { readonly damage: string }> {
-  const table = file.path.slice(0, file.path.indexOf('/'));
-  for (const at of [file.path, file.staged, file.path]) {
-    const bytes = await store.read(at);
-    if (!bytes) continue;
-    const damage = damageOf(file, bytes);
-    return damage ? { damage: `${at} ${damage}` } : { file: { ...file, table, at } };
-  }
-  return { damage: `${file.path} is named by the commit log, but is neither published nor staged` };
+  const found = await lookForFile(store, file);
+  if (!found) return { damage: goneText(file) };
+  if (found.damage) return { damage: found.damage };
+  return { file: { ...file, table: file.path.slice(0, file.path.indexOf('/')), at: found.at } };
 }

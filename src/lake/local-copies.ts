@@ -1,10 +1,11 @@
 // Files of a lake elsewhere as copies on this disk, for DuckDB: each fetched once, checked against the commit log, bounded in all.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readdir, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LakeStore } from '../domain/ports.js';
 import type { LakeFileNow } from './chain-reader.js';
 import { LakeFileMissingError, LakeQueryError } from './errors.js';
+import { sha256Of } from './file-sums.js';
 
 const FETCHES_AT_ONCE = 4;
 /** The copies are patient data. */
@@ -53,7 +54,7 @@ async function ensureCopy(store: LakeStore, file: LakeFileNow, copy: string, { n
   }
   const bytes = await store.read(file.at);
   if (!bytes) throw new LakeFileMissingError(`${file.at} is named by the commit log, but is gone`);
-  if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
+  if (sha256Of(bytes) !== file.sha256)
     throw new LakeQueryError(`${file.at} is damaged: its content is not what the commit log says`);
   await mkdir(path.dirname(copy), { recursive: true, mode: OWNER_ONLY });
   // Somebody else may fetch it too, and must see it whole or not at all.

@@ -2,6 +2,7 @@
 import { parquetMetadata, parquetRead } from 'hyparquet';
 import { ParquetVerifyError } from './errors.js';
 import type { EncodedFile } from './parquet-encoder.js';
+import { parquetInput } from './parquet-input.js';
 
 /** Throws ParquetVerifyError unless footer, columns, row count, first and last key of `bytes` are those of `wrote`. */
 export type ParquetVerifier = (
@@ -32,8 +33,7 @@ interface Found {
 }
 
 async function readKeys(name: string, bytes: Uint8Array, key: string): Promise<Found> {
-  // A copy of exactly these bytes: a pooled Buffer shares its ArrayBuffer with strangers.
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  const file = parquetInput(bytes);
   try {
     const metadata = parquetMetadata(file);
     let keys = 0;

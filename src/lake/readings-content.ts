@@ -5,7 +5,7 @@ import { rowHash } from '../domain/row-hash.js';
 import { formatMicros } from '../domain/time.js';
 import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { columnName } from './columns.js';
-import { LakeFileMissingError } from './errors.js';
+import { readParquetInput } from './parquet-input.js';
 
 const READINGS = 'vital_info';
 
@@ -52,16 +52,8 @@ function objectOf(json: unknown): object {
   return typeof json === 'string' ? (JSON.parse(json) as object) : {};
 }
 
-async function rowsOf(
-  store: LakeStore,
-  { path, at }: LakeFileNow,
-  attributes: readonly string[],
-): Promise<readonly Row[]> {
-  // Published since the log was read: it moved to its final place.
-  const bytes = (await store.read(at)) ?? (await store.read(path));
-  if (!bytes) throw new LakeFileMissingError(`${path} is named by the commit log, but is not there`);
-  // A copy of exactly these bytes: a pooled Buffer shares its ArrayBuffer with strangers.
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+async function rowsOf(store: LakeStore, listed: LakeFileNow, attributes: readonly string[]): Promise<readonly Row[]> {
+  const file = await readParquetInput(store, listed);
   const metadata = parquetMetadata(file);
   const there = new Set(metadata.schema.map(({ name }) => name));
   const named = ['source', 'row_id', 'patient_id', 'recorded_at', 'time_source', 'bad', 'other'];

@@ -3,7 +3,7 @@ import { parquetRead } from 'hyparquet';
 import type { LakeStore } from '../domain/ports.js';
 import { readingNamedBy } from '../domain/reading.js';
 import { type LakeFileNow, lakeFiles, readTail } from './chain-reader.js';
-import { LakeFileMissingError } from './errors.js';
+import { readParquetInput } from './parquet-input.js';
 
 const READINGS = 'vital_info';
 const DEAD = 'vital_info_dead';
@@ -143,16 +143,12 @@ async function readDead(store: LakeStore, files: readonly LakeFileNow[]): Promis
 
 async function readColumns(
   store: LakeStore,
-  { path, at }: LakeFileNow,
+  file: LakeFileNow,
   names: string[],
 ): Promise<ReadonlyMap<string, unknown[]>> {
-  // Published since the log was read: it moved to its final place.
-  const bytes = (await store.read(at)) ?? (await store.read(path));
-  if (!bytes) throw new LakeFileMissingError(`${path} is named by the commit log, but is not there`);
   const columns = new Map<string, unknown[]>(names.map((name) => [name, []]));
   await parquetRead({
-    // A copy of exactly these bytes: a pooled Buffer shares its ArrayBuffer with strangers.
-    file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+    file: await readParquetInput(store, file),
     columns: names,
     utf8: false,
     onChunk: ({ columnName, columnData }) => {

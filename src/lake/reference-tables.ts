@@ -21,6 +21,7 @@ import type { CommitRecord } from './commit-record.js';
 import { LakeChainError, LakeFileMissingError } from './errors.js';
 import { HourBuffers } from './hour-buffers.js';
 import { encodeParquet } from './parquet-encoder.js';
+import { parquetInput } from './parquet-input.js';
 import { verifyParquet } from './parquet-verify.js';
 
 const TOPICS = { patients: 'import.patient', thresholds: 'import.threshold' } as const satisfies Record<
@@ -116,9 +117,7 @@ function versionOfRecord(table: ImportTable, record: CommitRecord | undefined): 
 async function readEntries(store: LakeStore, table: ImportTable, path: string): Promise<readonly Entry[]> {
   const bytes = await store.read(path);
   if (!bytes) throw new LakeFileMissingError(`${path} is named by the commit log and is gone`);
-  // A copy of exactly these bytes: a pooled Buffer shares its ArrayBuffer with strangers.
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-  const rows = (await parquetReadObjects({ file })).filter((row) => row.deleted === false);
+  const rows = (await parquetReadObjects({ file: parquetInput(bytes) })).filter((row) => row.deleted === false);
   return table === 'patients'
     ? rows.map((row) => entryOfPatient(patientOfRow(row)))
     : entriesOfThresholds(rows.map(thresholdOfRow));

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRoles } from '../../ops/local/demo/roles.mjs';
 import { freePort } from '../../ops/local/ports.mjs';
 import { systemClock } from '../../src/telemetry/clock.js';
-import { expectAuditHolds } from '../helpers/audit.js';
-import { MAIN, startWorker } from '../helpers/deployment.js';
+import { MAIN } from '../helpers/deployment.js';
+import { expectItAddsUp, importTables } from '../helpers/fault-checks.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { startProxy, type Which } from '../helpers/proxy.js';
 import { type PrivateKafka, type PrivateUrl, startKafka, startMysql, startRedis } from '../helpers/services.js';
@@ -78,10 +78,7 @@ beforeAll(async () => {
     IMPORT_PATIENTS_CRON: 'off',
     IMPORT_THRESHOLDS_CRON: 'off',
   });
-  for (const table of ['patients', 'thresholds']) {
-    const run = startWorker(['import', table], env, MAIN);
-    expect(await run.exited, run.output.join('\n')).toBe(0);
-  }
+  await importTables(world);
   roles = startRoles({
     words: [MAIN, 'worker'],
     processes: PROCESSES,
@@ -160,13 +157,7 @@ test.each<[string, () => Promise<unknown>]>([
 });
 
 test('nothing is lost, nothing twice, nothing unchecked, nobody untold', async () => {
-  await world.simulator.stop();
-  const verdict = await world.settle(SETTLED_WITHIN_MS);
-  expect(
-    verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
-    JSON.stringify(verdict.terms),
-  ).toEqual([]);
-  await expectAuditHolds(world);
+  await expectItAddsUp(world, SETTLED_WITHIN_MS);
   expect(ended, 'no process ended over it').toEqual([]);
   expect(await roles.stop()).toEqual([]);
 });

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRoles } from '../../ops/local/demo/roles.mjs';
-import { expectAuditHolds } from '../helpers/audit.js';
-import { MAIN, startWorker } from '../helpers/deployment.js';
+import { MAIN } from '../helpers/deployment.js';
+import { expectItAddsUp, importTables } from '../helpers/fault-checks.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { testStack } from '../helpers/stack.js';
 import { beMean } from './mean.mjs';
@@ -34,10 +34,7 @@ beforeAll(async () => {
     excursionShare: EXCURSION_SHARE,
     seed,
   });
-  for (const table of ['patients', 'thresholds']) {
-    const run = startWorker(['import', table], world.env, MAIN);
-    expect(await run.exited, run.output.join('\n')).toBe(0);
-  }
+  await importTables(world);
   roles = startRoles({
     words: [MAIN, 'worker'],
     processes: SOAK_PROCESSES,
@@ -71,13 +68,7 @@ test(`seed ${seed}: nothing is lost, nothing twice, nothing unchecked, nobody un
   });
   expect(kills).toBeGreaterThan(5);
   await world.moves(MOVES_WITHIN_MS);
-  await world.simulator.stop();
-  const verdict = await world.settle(SETTLED_WITHIN_MS);
-  expect(
-    verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
-    JSON.stringify(verdict.terms),
-  ).toEqual([]);
-  await expectAuditHolds(world);
+  await expectItAddsUp(world, SETTLED_WITHIN_MS);
   expect(ended, 'none ended but those that were killed').toEqual([]);
   expect(await roles.stop()).toEqual([]);
 });

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Step } from '../../src/domain/steps.js';
-import { expectAuditHolds } from '../helpers/audit.js';
-import { MAIN, startWorker, type WorkerProcess } from '../helpers/deployment.js';
+import { startWorker, type WorkerProcess } from '../helpers/deployment.js';
+import { expectItAddsUp, importTables } from '../helpers/fault-checks.js';
 import { setUpFaultWorld } from '../helpers/fault-world.mjs';
 import { until } from '../helpers/kafka.js';
 import { testStack } from '../helpers/stack.js';
@@ -80,10 +80,7 @@ beforeAll(async () => {
     IMPORT_PATIENTS_CRON: 'off',
     IMPORT_THRESHOLDS_CRON: 'off',
   });
-  for (const table of ['patients', 'thresholds']) {
-    const run = startWorker(['import', table], world.env, MAIN);
-    expect(await run.exited, run.output.join('\n')).toBe(0);
-  }
+  await importTables(world);
   void world.simulator.start();
   for (const role of ROLES) {
     const run = freezeAtEach(role);
@@ -104,13 +101,7 @@ test.each(ROLES)('%s wakes beside its successor, and gives way', async (role) =>
 
 test('nothing is lost, nothing twice, nothing unchecked, nobody untold', async () => {
   await world.moves(WITHIN_MS);
-  await world.simulator.stop();
-  const verdict = await world.settle(WITHIN_MS);
-  expect(
-    verdict.terms.filter(({ ok }: { ok: boolean }) => !ok),
-    JSON.stringify(verdict.terms),
-  ).toEqual([]);
-  await expectAuditHolds(world);
+  await expectItAddsUp(world, WITHIN_MS);
   const living = started.filter(({ child }) => child.exitCode === null && child.signalCode === null);
   expect(living).toHaveLength(2 * ROLES.length);
   await Promise.all(living.map(endsWell));
