@@ -11,7 +11,7 @@ import {
   recordPath,
 } from './commit-record.js';
 import { LakeChainError, LakeFileMissingError } from './errors.js';
-import { goneText } from './file-sums.js';
+import { goneText, placesOf } from './file-sums.js';
 
 const READS_AT_ONCE = 16;
 
@@ -114,12 +114,16 @@ export async function lakeFiles(store: LakeStore): Promise<readonly LakeFileNow[
       return [...published.map((file) => ({ file, at: file.path })), ...newest];
     }),
   );
-  return files.flat().map(({ file, at }) => ({ ...file, at, table: file.path.slice(0, file.path.indexOf('/')) }));
+  return files.flat().map(({ file, at }) => fileAt(file, at));
+}
+
+/** The first folder of a file's path is its table. */
+export function fileAt(file: LakeFile, at: string): LakeFileNow {
+  return { ...file, at, table: file.path.slice(0, file.path.indexOf('/')) };
 }
 
 async function locate(store: LakeStore, file: LakeFile): Promise<{ file: LakeFile; at: string }> {
-  // Published between two looks: the last look finds it.
-  for (const at of [file.path, file.staged, file.path]) if (await exists(store, at)) return { file, at };
+  for (const at of placesOf(file)) if (await exists(store, at)) return { file, at };
   throw new LakeFileMissingError(goneText(file));
 }
 

@@ -14,6 +14,11 @@ export function damageOf(file: LakeFile, bytes: Uint8Array): string | undefined 
   return sha256Of(bytes) === file.sha256 ? undefined : 'has other bytes than were committed';
 }
 
+/** Where a committed file may lie, in the order to look. Published by another between two looks: the last look finds it. */
+export function placesOf({ path, staged }: LakeFile): readonly string[] {
+  return [path, staged, path];
+}
+
 /** What is said of a file that lies nowhere. */
 export function goneText({ path }: LakeFile): string {
   return `${path} is named by the commit log, but is neither published nor staged`;
@@ -27,8 +32,7 @@ export async function lookForFile(
   store: LakeStore,
   file: LakeFile,
 ): Promise<{ readonly at: string; readonly damage: string | undefined } | undefined> {
-  // Published by another between two looks: the last look finds it.
-  for (const at of [file.path, file.staged, file.path]) {
+  for (const at of placesOf(file)) {
     const bytes = await store.read(at);
     if (!bytes) continue;
     const damage = damageOf(file, bytes);

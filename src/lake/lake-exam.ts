@@ -1,6 +1,6 @@
 // The whole lake looked over: every record of every chain, every byte of every file, and what lies there that no record names.
 import type { LakeStore } from '../domain/ports.js';
-import { type LakeFileNow, listChains, readChain } from './chain-reader.js';
+import { fileAt, type LakeFileNow, listChains, readChain } from './chain-reader.js';
 import { lakeTables } from './columns.js';
 import { type LakeFile, parseNames } from './commit-record.js';
 import { LakeChainError } from './errors.js';
@@ -101,5 +101,5 @@ async function lookAt(
   const found = await lookForFile(store, file);
   if (!found) return { damage: goneText(file) };
   if (found.damage) return { damage: found.damage };
-  return { file: { ...file, table: file.path.slice(0, file.path.indexOf('/')), at: found.at } };
+  return { file: fileAt(file, found.at) };
 }

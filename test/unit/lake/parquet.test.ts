@@ -8,6 +8,7 @@ import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ParquetVerifyError, TableRowError } from '../../../src/lake/errors.js';
 import { type EncodedFile, encodeParquet } from '../../../src/lake/parquet-encoder.js';
+import { parquetInput } from '../../../src/lake/parquet-input.js';
 import { verifyParquet } from '../../../src/lake/parquet-verify.js';
 import type { Column, ColumnType, ColumnValue, LakeTable } from '../../../src/lake/table.js';
 import { TableBuffer } from '../../../src/lake/table-buffer.js';
@@ -84,13 +85,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const arrayBufferOf = ({ bytes }: EncodedFile) =>
-  bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-
 /** As hyparquet reads it, with instants in microseconds and bytes as bytes. */
 async function readByHyparquet(file: EncodedFile): Promise<Record<string, unknown>[]> {
   const rows = await parquetReadObjects({
-    file: arrayBufferOf(file),
+    file: parquetInput(file.bytes),
     utf8: false,
     parsers: { timestampFromMicroseconds: (us: bigint) => Number(us) as never },
   });
@@ -145,7 +143,7 @@ describe('A Parquet file', () => {
 
   it('has v1 pages, Snappy, microseconds, exact limits and no invented count of distinct values', async () => {
     const file = await encodeParquet(fill(EDGES.slice(1).filter((row) => row.o_timestamp !== -1)));
-    const metadata = parquetMetadata(arrayBufferOf(file));
+    const metadata = parquetMetadata(parquetInput(file.bytes));
     expect(metadata.schema.find(({ name }) => name === 'o_timestamp')).toMatchObject({
       type: 'INT64',
       converted_type: 'TIMESTAMP_MICROS',
