@@ -6,6 +6,7 @@ import { type LakeFileNow, lakeFiles } from './chain-reader.js';
 import { lakeTables } from './columns.js';
 import { LakeQueryError } from './errors.js';
 import { copyFiles, type LocalCopies } from './local-copies.js';
+import { withSpillFolder } from './spill-folder.js';
 import { DUCKDB } from './sql-dialect.js';
 import type { LakeTable } from './table.js';
 import { type LakeView, lakeViews, type Sign } from './views.js';
@@ -71,7 +72,18 @@ export async function withLakeSql<T>(
 ): Promise<T> {
   const duckdb = await loadDuckdb();
   const local = await localFiles(store, files, copies);
-  const instance = await duckdb.DuckDBInstance.create(':memory:');
+  return withSpillFolder((folder) => inMemory(duckdb, folder, local, signs, work));
+}
+
+async function inMemory<T>(
+  duckdb: Duckdb,
+  spillFolder: string,
+  local: readonly LocalFile[],
+  signs: readonly Sign[],
+  work: (lake: LakeSql) => Promise<T>,
+): Promise<T> {
+  // Without this the rest of a large answer would lie in `.tmp` where the process was started, for everybody.
+  const instance = await duckdb.DuckDBInstance.create(':memory:', { temp_directory: spillFolder });
   const connection = await instance.connect();
   try {
     for (const table of lakeTables(signs.map(({ name }) => name)))
@@ -106,7 +118,9 @@ export async function withLakeSql<T>(
   }
 }
 
-async function loadDuckdb(): Promise<typeof import('@duckdb/node-api')> {
+type Duckdb = typeof import('@duckdb/node-api');
+
+async function loadDuckdb(): Promise<Duckdb> {
   try {
     return await import('@duckdb/node-api');
   } catch (error) {
