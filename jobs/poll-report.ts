@@ -1,7 +1,7 @@
 // What one look at the table has to say: rows, late ones, retired ids, gaps and lag in metrics; values that can't be used in the log.
 import { holdersOf, type IdRange, type Ledger, oldestGap, openIds } from '../src/domain/gap-ledger.js';
 import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
-import { POSITION_LIMIT_BYTES } from '../src/domain/position.js';
+import { GAPS_AT_MOST, POSITION_LIMIT_BYTES } from '../src/domain/position.js';
 import { parseMicros } from '../src/domain/time.js';
 import type { EncodedReading } from '../src/domain/vitals-row.js';
 import type { PollAlarms } from './poll-alarms.js';
@@ -49,5 +49,5 @@ export function reportLook(
   metrics.gauge('poll_gap_oldest_seconds', secondsSince(oldest?.bornMs));
   metrics.gauge('poll_gap_transaction_seconds', secondsSince(holder?.firstSeenMs));
   alarms.gaps(ledger, steadyMs);
-  alarms.positionFull(positionBytes > POSITION_LIMIT_BYTES);
+  alarms.positionFull(positionBytes > POSITION_LIMIT_BYTES || ledger.gaps.length >= GAPS_AT_MOST);
 }

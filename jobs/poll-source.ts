@@ -1,5 +1,5 @@
 // The source while it is ours: owning it, and one look at the table after another, each committed with its position.
-import { applyRead } from '../src/domain/gap-ledger.js';
+import { applyRead, fitLate, type Gap } from '../src/domain/gap-ledger.js';
 import type {
   Clock,
   Logger,
@@ -9,7 +9,7 @@ import type {
   PartitionReader,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import { decodePosition, encodePosition, type Position, readAhead } from '../src/domain/position.js';
+import { decodePosition, encodePosition, GAPS_AT_MOST, type Position, readAhead } from '../src/domain/position.js';
 import { formatMicros, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
 import type { VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
@@ -28,6 +28,7 @@ const BOUNDS_EVERY_MS = 1_000;
 const GAPS_EVERY_MS = 100;
 const OFF_STEP_EVERY_MS = 2_000;
 const NOTHING: VitalsRows = { readings: [], full: false };
+type LateRows = Awaited<ReturnType<VitalsSession['gapRows']>>;
 
 export class TopicMissingError extends Error {
   override readonly name = 'TopicMissingError';
@@ -61,10 +62,14 @@ export interface PollSourceParts {
   readonly newToken: () => string;
   /** For rows that vital-info no longer has when the server was restarted; without it they stay unchecked. */
   readonly lakeHashes?: LakeHashes;
+  /** How many gaps a position may have: GAPS_AT_MOST, unless a test says otherwise. */
+  readonly gapsAtMost?: number;
 }
 
 /** The source between two looks, for requests that are carried out in the poller's own transactions. */
 export interface SourceInHand {
+  /** Another object each time that the source was owned anew: in between it may have been somebody else's. */
+  readonly ownership: object;
   /** As committed; undefined before the very first start. */
   readonly position: Position | undefined;
   /** The poller's own connection, its server compared with the position's. Throws SourceRefused, MysqlError. */
@@ -104,6 +109,7 @@ interface Owned {
 export function createPollSource(parts: PollSourceParts): PollSource {
   const { source, kafka, clock, log, metrics, onStep } = parts;
   const { evidence } = parts.vitals;
+  const gapsAtMost = parts.gapsAtMost ?? GAPS_AT_MOST;
   const topics = pollTopics(parts.prefix);
   // Wall time that never jumps within a process: gaps and transactions are timed by it.
   const startMs = clock.nowMs() - clock.monotonicMs();
@@ -197,11 +203,13 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     if (readGaps) last.gapsMs = nowMs;
     if (offStep) last.offStepMs = nowMs;
     const asked = offStep ? gaps : gaps.filter((gap) => !gap.offStep);
-    const late = readGaps ? await from.gapRows(asked, parts.batchRows, notBefore) : undefined;
-    const page = limit > 0 ? await from.page(high, limit, notBefore) : NOTHING;
+    const fit = readGaps ? fitting(gaps, await from.gapRows(asked, parts.batchRows, notBefore), gapsAtMost) : undefined;
+    const late = fit?.late;
+    const room = Math.min(limit, gapsAtMost - (fit?.gapsLeft ?? gaps.length));
+    const page = room > 0 ? await from.page(high, room, notBefore) : NOTHING;
     last.pageFull = page.full;
     const allGapsRead = gaps.length === 0 || (late !== undefined && !late.full);
-    return { late, offStep, page, reachedEnd: limit > 0 && !page.full && allGapsRead };
+    return { late, offStep, page, reachedEnd: room > 0 && !page.full && allGapsRead };
   };
 
   const letGo = async (): Promise<void> => {
@@ -271,12 +279,14 @@ export function createPollSource(parts: PollSourceParts): PollSource {
           steadyMs: steadyMs(),
         },
       );
-      return page.full || late?.full ? 'more' : 'end';
+      // Where rows wait for room in the position, asking again at once brings nothing.
+      return readings.length > 0 && (page.full || late?.full) ? 'more' : 'end';
     },
     between: async (work) => {
       owned ??= await own();
       const mine = owned;
       return work({
+        ownership: mine,
         get position() {
           return mine.position;
         },
@@ -297,5 +307,23 @@ export function createPollSource(parts: PollSourceParts): PollSource {
       if (endUs != null) metrics.gauge('poll_lag_seconds', Math.max(0, clock.nowMs() / 1e3 - endUs / 1e6));
     },
     reasons: alarms.reasons,
+  };
+}
+
+/**
+ * Of rows that came into gaps as many as leave a position that can be written: two long transactions whose ids alternate leave a gap for
+ * every other id when one of them commits. The others wait, and so do the gaps above them; those below were looked at.
+ */
+function fitting(gaps: readonly Gap[], found: LateRows, gapsAtMost: number): { late: LateRows; gapsLeft: number } {
+  const { taken, gapsLeft } = fitLate(
+    gaps,
+    found.readings.map(({ row }) => row),
+    gapsAtMost,
+  );
+  const next = found.readings[taken];
+  if (!next) return { late: found, gapsLeft };
+  return {
+    late: { readings: found.readings.slice(0, taken), full: true, examinedTo: BigInt(next.row) - 1n },
+    gapsLeft,
   };
 }

@@ -97,6 +97,37 @@ export function applyRead(
 }
 
 /**
+ * How many of the rows in gaps (ascending), from the first on, can be taken without leaving more gaps than `atMost`, and how many are left
+ * then: a row within a gap makes two of it. Where there are more already, as many as leave no more.
+ */
+export function fitLate(
+  gaps: readonly IdRange[],
+  ids: readonly string[],
+  atMost: number,
+): { readonly taken: number; readonly gapsLeft: number } {
+  const most = Math.max(atMost, gaps.length);
+  let best = { taken: 0, gapsLeft: gaps.length };
+  let at = 0;
+  let from = gaps[0]?.from ?? 0n;
+  /** Parts that are whole: those before the gap that is looked at, and what was split off from it. */
+  let whole = 0;
+  for (const [n, text] of ids.entries()) {
+    const id = BigInt(text);
+    for (let gap = gaps[at]; gap && id > gap.to; gap = gaps[at]) {
+      if (from <= gap.to) whole += 1;
+      at += 1;
+      from = gaps[at]?.from ?? 0n;
+    }
+    if (id > from) whole += 1;
+    from = id + 1n;
+    const rest = id < (gaps[at]?.to ?? id) ? 1 : 0;
+    const gapsLeft = whole + rest + gaps.length - at - 1;
+    if (gapsLeft <= most) best = { taken: n + 1, gapsLeft };
+  }
+  return best;
+}
+
+/**
  * Folds a fresh list of read-write transactions, asked for after the gaps were found. A gap is cleared once the list that
  * ended its collecting is there and none of the transactions collected until then is in this list.
  */

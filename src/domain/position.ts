@@ -8,6 +8,8 @@ export const POSITION_LIMIT_BYTES = 512 * 1024;
 const POSITION_HARD_LIMIT_BYTES = 900 * 1024;
 /** A gap of two 20-digit ids and two times as JSON. */
 const GAP_BYTES_AT_MOST = 125;
+/** As many as a position below that limit can hold, whatever their ids. */
+export const GAPS_AT_MOST = Math.floor(POSITION_HARD_LIMIT_BYTES / GAP_BYTES_AT_MOST);
 
 /** How it is decided that a skipped id can't come any more (data-path.md 2). */
 export type EvidenceKind = 'trx' | 'lock' | 'time';

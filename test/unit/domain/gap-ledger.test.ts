@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   applyRead,
   COLLECT_MS,
+  fitLate,
   foldAge,
   foldProbes,
   foldTransactions,
@@ -340,5 +341,29 @@ describe('gap ledger', () => {
     ]);
     expect(missingIn({ from: 5n, to: 9n }, [])).toEqual([{ from: 5n, to: 9n }]);
     expect(missingIn({ from: 5n, to: 6n }, ['5', '6'])).toEqual([]);
+  });
+});
+
+describe('rows in gaps', () => {
+  it('are taken as far as they leave no more gaps than a position can hold, and no further', () => {
+    const picked = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(picked, picked, fc.integer({ min: 0, max: 12 }), (present, late, atMost) => {
+        // Ids 1 to 60 of which some were read: the others are gaps.
+        const read = [...present, 61].sort((a, b) => a - b).map(String);
+        const { ledger } = applyRead(startLedger(0n, [], 0), { gaps: null, page: read }, 0);
+        const ids = late
+          .filter((id) => !present.includes(id))
+          .sort((a, b) => a - b)
+          .map(String);
+        const leaves = (n: number) =>
+          applyRead(ledger, { gaps: { ids: ids.slice(0, n), examinedTo: null }, page: [] }, 0).ledger.gaps.length;
+        const most = Math.max(atMost, ledger.gaps.length);
+        const { taken, gapsLeft } = fitLate(ledger.gaps, ids, atMost);
+        expect(gapsLeft).toBe(leaves(taken));
+        expect(gapsLeft).toBeLessThanOrEqual(most);
+        for (let n = taken + 1; n <= ids.length; n += 1) expect(leaves(n)).toBeGreaterThan(most);
+      }),
+    );
   });
 });

@@ -34,6 +34,47 @@ describe('poll source', () => {
     expect(await w.metrics.value('poll_late_rows_total')).toBe(1);
   });
 
+  it.each(['commits', 'rolls back'])(
+    'never makes a position that no message can hold: two long transactions alternate, one commits, then the other %s',
+    async (how) => {
+      const w = world();
+      const poller = w.poller({ batchRows: 20, gapsAtMost: 15 });
+      const between = Array.from({ length: 100 }, (_, n) => n + 2);
+      const odd = between.filter((id) => id % 2 === 1);
+      w.add(1, 102);
+      w.state.transactions = ['70', '71'];
+      await poller.look();
+      w.add(...between.filter((id) => id % 2 === 0));
+      w.state.transactions = ['71'];
+      const looks = async (times: number) => {
+        const found: string[] = [];
+        for (let n = 0; n < times; n += 1) {
+          w.state.ms += 500;
+          found.push(await poller.look());
+          expect(w.position().gaps.length).toBeLessThanOrEqual(15);
+        }
+        return found;
+      };
+      const found = await looks(10);
+      // As far as there is room, then waiting as at the end of the table; new rows wait too.
+      expect(found.at(-1)).toBe('end');
+      w.add(103);
+      await looks(2);
+      expect(w.emitted()).not.toContain(103);
+      w.state.transactions = [];
+      if (how === 'commits') w.add(...odd);
+      await looks(30);
+      const emitted = w.emitted();
+      expect(new Set(emitted).size).toBe(emitted.length);
+      expect(emitted.sort((a, b) => a - b)).toEqual([...w.rows].sort((a, b) => a - b));
+      const retired = w
+        .retired()
+        .flatMap(({ from, to }) => between.filter((id) => id >= Number(from) && id <= Number(to)));
+      expect(retired.sort((a, b) => a - b)).toEqual(how === 'commits' ? [] : odd);
+      expect(w.position().gaps).toEqual([]);
+    },
+  );
+
   it('is late by nothing once the end of the table is reached, however old the last row was', async () => {
     const w = world();
     const poller = w.poller();
