@@ -6,6 +6,7 @@ import { decodeVitalInfo, type Reading } from '../src/domain/reading.js';
 import { PositionLostError } from '../src/kafka/errors.js';
 import { type ChainBehind, chainsBehind, openReadingsHeld, type ReadingsHeld } from '../src/lake/readings-held.js';
 import type { PollTopics } from './poll-records.js';
+import type { SourceInHand } from './poll-source.js';
 import { CommandRefused, NotOurTurn, type SourceDesk } from './source-desk.js';
 
 const CHAINS_EVERY_MS = 1_000;
@@ -42,7 +43,7 @@ export interface Moment {
   /** Ascending, disjoint. Polling itself brings these ids, or retires them. */
   readonly gaps: readonly IdRange[];
   readonly readingSource: string;
-  readonly resetId: string | undefined;
+  readonly ownership: SourceInHand['ownership'];
   readonly held: ReadingsHeld;
 }
 
@@ -51,13 +52,13 @@ export async function takeMoment(parts: AddParts, progress: Progress): Promise<M
   const { desk, clock, topics } = parts;
   const store = await parts.lake();
   const turn = desk.turn();
-  const { position, ends } = await desk.between(async (inHand) => {
+  const { position, ownership, ends } = await desk.between(async (inHand) => {
     await inHand.session();
     const owned = inHand.position as Position;
     // A commit is answered before its markers stand, and until they do a partition seems to end below its newest rows. The
     // coordinator lets the next transaction begin only after that.
     await inHand.commit(owned, []);
-    return { position: owned, ends: await parts.endOffsets(topics.readings) };
+    return { position: owned, ownership: inHand.ownership, ends: await parts.endOffsets(topics.readings) };
   });
   await parts.onStep('command.begun');
   const untilMs = clock.monotonicMs() + CHAINS_WITHIN_MS;
@@ -78,7 +79,7 @@ export async function takeMoment(parts: AddParts, progress: Progress): Promise<M
     high: position.ledger.high,
     gaps: position.ledger.gaps.map(({ from, to }) => ({ from, to })),
     readingSource: readingSource(parts.source, position),
-    resetId: position.resetId,
+    ownership,
     held: await openReadingsHeld(store),
   };
 }
@@ -132,14 +133,17 @@ export async function addReadings(
     value,
   }));
   await parts.onStep('command.before-commit');
-  await parts.desk.between((inHand) => inHand.commit(sameSource(inHand.position, moment), records));
+  await parts.desk.between((inHand) => inHand.commit(sameSource(inHand, moment), records));
   parts.metrics.count('poll_marked_rows_total', { mark }, readings.length);
   await parts.onStep('command.after-commit');
 }
 
-/** The position, unless a reset has come between: then ids mean something else. */
-export function sameSource(position: Position | undefined, moment: Moment): Position {
-  if (!position || position.resetId !== moment.resetId) throw new NotOurTurn('the source was reset meanwhile');
+/**
+ * The position, where the source has been ours without a break since the moment. Otherwise somebody else may have carried out this very
+ * request meanwhile (a process that slept finds it its own still), or reset the source, and what the lake lacked says nothing any more.
+ */
+export function sameSource({ ownership, position }: SourceInHand, moment: Moment): Position {
+  if (!position || ownership !== moment.ownership) throw new NotOurTurn('the source was owned anew meanwhile');
   return position;
 }
 

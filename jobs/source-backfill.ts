@@ -37,7 +37,7 @@ export async function backfill(
   const answer = { read: 0, added: 0, held: 0, dead: 0, left: Number(range.to - range.from + 1n - covered) };
   for (let todo: readonly IdRange[] = settled; todo.length > 0; ) {
     const rows = await parts.desk.between(async (inHand) => {
-      sameSource(inHand.position, moment);
+      sameSource(inHand, moment);
       return (await inHand.session()).gapRows(todo, parts.batchRows, NOT_BEFORE);
     });
     await parts.onStep('command.rows-read');

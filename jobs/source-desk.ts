@@ -14,8 +14,8 @@ export class CommandRefused extends Error {
 
 export interface SourceDesk {
   /**
-   * Does `work` between two looks. Throws CommandRefused as `work` does, SourceRefused where the source can't be read, and
-   * NotOurTurn after anything else: what was committed by then is unknown, so nothing remembered from before counts.
+   * Does `work` between two looks. Throws CommandRefused and NotOurTurn as `work` does, SourceRefused where the source can't be read,
+   * and NotOurTurn after anything else: what was committed by then is unknown, so nothing remembered from before counts.
    */
   between<T>(work: (source: SourceInHand) => Promise<T>): Promise<T>;
   /** Aborts when the turn ends; undefined while there is none. */
@@ -47,9 +47,10 @@ export function createSourceDesk(): SourceDesk {
             try {
               resolve(await polling.between(work));
             } catch (error) {
-              const answers = error instanceof CommandRefused || error instanceof SourceRefused;
-              reject(answers ? error : new NotOurTurn(undefined, { cause: error }));
-              if (!(error instanceof CommandRefused)) throw error;
+              const own = error instanceof CommandRefused || error instanceof NotOurTurn;
+              reject(own || error instanceof SourceRefused ? error : new NotOurTurn(undefined, { cause: error }));
+              // What a request says of itself is none of the loop's business.
+              if (!own) throw error;
             }
           },
           cancel: () => reject(new NotOurTurn()),

@@ -104,7 +104,7 @@ async function rowsOf(
   if (asked.length === 0) return new Map();
   const ranges = asked.map(({ row }) => ({ from: BigInt(row), to: BigInt(row) }));
   const { readings } = await parts.desk.between(async (inHand) => {
-    sameSource(inHand.position, moment);
+    sameSource(inHand, moment);
     return (await inHand.session()).gapRows(ranges, ranges.length, null);
   });
   return new Map(readings.map((reading) => [reading.row, reading]));
