@@ -153,7 +153,7 @@ async function importLocked(
     Object.assign(diff, { added: found.added, changed: found.changed, deleted: found.deleted.length });
     const importedAt = importedAtAfter(before, microsOfMs(request.tickMs ?? clock.nowMs()));
     const version = { ...info, importedAt, source, position: content.position };
-    await lake.commit(table, version, content.entries, found.deleted, onStep);
+    await lake.commit(table, before, version, content.entries, found.deleted, onStep);
     for (const [change, n] of Object.entries(diff)) metrics.count('import_rows_total', { table, change }, n);
   }
   await load(table, parts, info, content.entries, source, lock);

@@ -22,12 +22,13 @@ export interface ReferenceLake {
   /** The entries of the newest version. @throws Error when the files don't hold what their record says */
   read(table: ImportTable): Promise<readonly Entry[]>;
   /**
-   * Stages, records and publishes a version: all its entries, and those that the version before had and this one lacks,
+   * Stages, records and publishes a version: all its entries, and those that the version `before` had and this one lacks,
    * marked as deleted. Calls the steps `import.staged`, `import.before-record` and `import.after-record`.
-   * @throws LakeRaceLostError when another import was faster: look at `newest` again
+   * @throws LakeRaceLostError when `before` is the newest no more, since another import was faster: look at `newest` again
    */
   commit(
     table: ImportTable,
+    before: ImportedVersion | undefined,
     version: ImportedVersion,
     entries: readonly Entry[],
     deleted: readonly Entry[],

@@ -18,7 +18,7 @@ import { type Chain, openChain } from './chain.js';
 import { readTail } from './chain-reader.js';
 import { PATIENT_TABLE, THRESHOLD_TABLE } from './columns.js';
 import type { CommitRecord } from './commit-record.js';
-import { LakeChainError, LakeFileMissingError } from './errors.js';
+import { LakeChainError, LakeFileMissingError, LakeRaceLostError } from './errors.js';
 import { HourBuffers } from './hour-buffers.js';
 import { encodeParquet } from './parquet-encoder.js';
 import { parquetInput } from './parquet-input.js';
@@ -70,8 +70,11 @@ export function createReferenceLake(parts: ReferenceLakeParts): ReferenceLake {
         throw new LakeChainError(`${TOPICS[table]}: the files of record ${record.start} don't hold its version`);
       return entries;
     },
-    commit: async (table, version, entries, deleted, onStep) => {
+    commit: async (table, before, version, entries, deleted, onStep) => {
       const chain = await open(table, onStep);
+      // Whoever slept since it read the table must not put what it read on top of what others have read since. Instants only grow.
+      if (versionOfRecord(table, chain.tail())?.importedAt !== before?.importedAt)
+        throw new LakeRaceLostError(`${TOPICS[table]}: another import was faster`);
       await chain.commit({
         start: 0,
         next: (chain.tail()?.next ?? 0) + 1,

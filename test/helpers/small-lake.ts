@@ -79,9 +79,10 @@ export async function importReferenceTables(
     newToken: randomUUID,
     log: recordingLogger(),
   });
-  const commit = (table: ImportTable, entries: readonly Entry[], gone: readonly Entry[]) =>
+  const commit = async (table: ImportTable, entries: readonly Entry[], gone: readonly Entry[]) =>
     lake.commit(
       table,
+      await lake.newest(table),
       { ...versionOf(table, entries), importedAt, source: 'test', position: null },
       entries,
       gone,
