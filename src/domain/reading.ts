@@ -53,13 +53,19 @@ const USUAL = new RegExp(
 const NAMES = /^\{"v":\d+,"source":"([\w .:@/+-]*)","row":"(\d+)"/;
 const ROW_ID = /^(?:0|[1-9]\d{0,19})$/;
 const NOTHING = Object.freeze({});
+/** Characters of ids, names of signs and unusable texts: an event repeats them, and one that Kafka can't take would hold up all behind it. */
+const REPEATED_AT_MOST = 131_072;
+/** Each sign may raise an event. */
+const SIGNS_AT_MOST = 1_000;
+/** A text that is no longer can't have more of either. */
+const SURELY_FITS = 4_096;
 
 /** Decodes one record of vital-info. Checked by hand, not by a schema library: this runs for every reading of the hospital. */
 export function decodeVitalInfo(value: Buffer | string | null): VitalInfo {
   if (value === null || value.length === 0) return { type: 'dead', reason: 'empty' };
   const text = typeof value === 'string' ? value : value.toString('utf8');
   const usual = usualReading(text);
-  if (usual) return { type: 'reading', reading: usual };
+  if (usual) return fitting(usual, text);
   let message: unknown;
   try {
     message = JSON.parse(text);
@@ -73,9 +79,17 @@ export function decodeVitalInfo(value: Buffer | string | null): VitalInfo {
       ? { type: 'tick', tick: message as unknown as Tick }
       : { type: 'dead', reason: 'wrong-shape' };
   }
-  return isReading(message)
-    ? { type: 'reading', reading: message as unknown as Reading }
-    : { type: 'dead', reason: 'wrong-shape' };
+  return isReading(message) ? fitting(message as unknown as Reading, text) : { type: 'dead', reason: 'wrong-shape' };
+}
+
+/** No poller writes more than events can hold. */
+function fitting(reading: Reading, text: string): VitalInfo {
+  if (text.length <= SURELY_FITS) return { type: 'reading', reading };
+  const signs = [...Object.entries(reading.values), ...Object.entries(reading.bad)];
+  const named = signs.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0);
+  const repeated = named + reading.source.length + reading.row.length + reading.patientId.length;
+  const fits = signs.length <= SIGNS_AT_MOST && repeated <= REPEATED_AT_MOST;
+  return fits ? { type: 'reading', reading } : { type: 'dead', reason: 'wrong-shape' };
 }
 
 /** Which reading a record is about that can't be decoded, as far as its bytes still say; undefined where they don't. */

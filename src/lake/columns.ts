@@ -147,7 +147,7 @@ export function deadTable(of: string): LakeTable<Placed<DeadRow>> {
 const YEAR_10000_MS = 253_402_300_800_000;
 
 /** A producer may write any number as a record's timestamp; a folder needs a date. What is none becomes 1970. */
-function plausibleMicros(ms: number): Micros {
+export function plausibleMicros(ms: number): Micros {
   return ms >= 0 && ms < YEAR_10000_MS ? microsOfMs(ms) : 0;
 }
 

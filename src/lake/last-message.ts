@@ -1,7 +1,8 @@
 // The last message that a chain has taken, and the proof that the topic is still the one that it was taken from.
 import { createHash } from 'node:crypto';
 import type { Clock, PartitionReader, ReceivedRecord } from '../domain/ports.js';
-import { formatMicros, microsOfMs } from '../domain/time.js';
+import { formatMicros } from '../domain/time.js';
+import { plausibleMicros } from './columns.js';
 import type { CommitRecord, LastMessage } from './commit-record.js';
 import { LakeChainError } from './errors.js';
 
@@ -14,7 +15,7 @@ export function lastMessageOf({ offset, timestamp, key, value }: ReceivedRecord)
   const content = JSON.stringify([key?.toString('base64') ?? null, value?.toString('base64') ?? null]);
   return {
     offset: String(offset),
-    timestamp: formatMicros(microsOfMs(timestamp)),
+    timestamp: formatMicros(plausibleMicros(timestamp)),
     hash: createHash('sha256').update(content).digest('hex'),
   };
 }

@@ -33,6 +33,12 @@ const POISON: readonly Poison[] = [
   { what: 'deeply nested', value: '['.repeat(100_000) + ']'.repeat(100_000), dead: 'wrong-shape' },
   { what: 'huge rubbish', value: 'x'.repeat(HUGE), dead: 'not-json' },
   { what: 'huge, and a reading', value: json({ row: '9001', other: { note: 'y'.repeat(HUGE - 400) } }), dead: null },
+  { what: 'an endless patient', value: json({ patientId: 'p'.repeat(HUGE - 400) }), dead: 'wrong-shape' },
+  {
+    what: 'more signs than anybody measures',
+    value: json({ values: Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`s${n}`, n])) }),
+    dead: 'wrong-shape',
+  },
   { what: 'a tombstone', value: null, dead: 'empty' },
   { what: 'nothing', value: '', dead: 'empty' },
   { what: 'no key, rubbish', value: '{', key: null, dead: 'not-json' },

@@ -52,6 +52,16 @@ test.each([
   expect(decoded.type === 'dead' ? decoded.reason : decoded.type).toBe(expected);
 });
 
+test('what no event could repeat is dead: an endless id, more signs than anybody measures; endless other columns are not', () => {
+  const whole = (change: object) =>
+    decodeVitalInfo(JSON.stringify({ ...JSON.parse(`${start}"values":{"bp":1},"bad":{},"other":{}}`), ...change }));
+  const long = 'x'.repeat(600_000);
+  const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`sign${n}`, n]));
+  for (const change of [{ patientId: long }, { row: long }, { source: long }, { values: many }, { bad: { bp: long } }])
+    expect(whole(change), Object.keys(change)[0]).toEqual({ type: 'dead', reason: 'wrong-shape' });
+  expect(whole({ patientId: 'x'.repeat(65_535), other: { note: long } }).type).toBe('reading');
+});
+
 test('what a dead record is about is read from what is left of it, and never guessed', () => {
   const named = (text: string) => readingNamedBy(Buffer.from(text));
   expect(named('{"v":2,"source":"ward","row":"7","x":{"row":"8"}}')).toEqual({ source: 'ward', row: '7' });

@@ -54,6 +54,13 @@ describe('checkLastMessage', () => {
     await check(holding(0, 10, [record(9, null, null)]), record(9, null, null));
   });
 
+  it('takes any number for a timestamp: producers may write what is no date', async () => {
+    for (const timestamp of [-1, 8.64e15 + 1, Number.MAX_SAFE_INTEGER, 2 ** 63]) {
+      expect(lastMessageOf(record(9, 'v', 'k', timestamp)).timestamp).toBe('1970-01-01T00:00:00.000000Z');
+      await check(holding(0, 10, [record(9, 'v', 'k', timestamp)]), record(9, 'v', 'k', timestamp));
+    }
+  });
+
   it('asks for nothing where the message is not retained any more, or there never was one', async () => {
     await check(holding(10, 20, [record(10)]), record(9));
     await check(holding(0, 0, []), null);
