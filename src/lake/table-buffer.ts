@@ -4,7 +4,7 @@ import { type ColumnValues, columnValues, refusal } from './column-values.js';
 import { TableRowError } from './errors.js';
 import type { Column, ColumnType, ColumnValue, LakeTable } from './table.js';
 
-const FIRST_ROOM = 256;
+const FIRST_ROOM = 32;
 
 /** One column as the encoder takes it. */
 export interface ColumnData {
