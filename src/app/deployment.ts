@@ -1,9 +1,11 @@
-// Whose Redis and whose lake this is: written at the first start, and a start that finds another's is refused.
+// Whose Redis, lake and topics these are: written at the first start, and a start that finds another's is refused.
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Config } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
-import type { LakeStore } from '../domain/ports.js';
+import type { LakeStore, PartitionReader, PlainProducer } from '../domain/ports.js';
+import { topicName } from '../kafka/topics.js';
+import { newToken } from './connections.js';
 
 /** A deployment has one source; another hospital's limits must never reach a patient. */
 export interface Deployment {
@@ -42,6 +44,58 @@ export async function claimLake(lake: LakeStore, own: Deployment, write: boolean
     place: `${LAKE_PATH} in the lake`,
     mend: 'Give each deployment a LAKE_URL of its own',
   });
+}
+
+interface MarkedKafka {
+  readonly admin: { partitionCount(topic: string): Promise<number | undefined> };
+  partitionReader(): Promise<PartitionReader>;
+  plainProducer(): Promise<PlainProducer>;
+}
+
+/** Before something random: no mark has another's key, so that compaction keeps them all in their order. The first one counts. */
+const KAFKA_KEY = 'deployment:';
+
+/** As claimRedis, for the topics under KAFKA_PREFIX. Where they are not there yet nobody's are. */
+export async function claimKafka(
+  kafka: MarkedKafka,
+  prefix: string,
+  own: Deployment,
+  write: boolean,
+): Promise<Problem[]> {
+  const topic = topicName(prefix, 'vital-poll-state');
+  if ((await kafka.admin.partitionCount(topic)) === undefined) return [];
+  let found = await firstMark(kafka, topic);
+  if (found === null && write) {
+    const producer = await kafka.plainProducer();
+    const value = JSON.stringify({ v: 1, ...own });
+    await producer.send([{ topic, partition: 0, key: `${KAFKA_KEY}${newToken()}`, value }]).finally(producer.close);
+    found = await firstMark(kafka, topic);
+  }
+  return compare(found, own, {
+    setting: 'KAFKA_PREFIX',
+    place: `${topic} in Kafka`,
+    mend: 'Give each deployment a KAFKA_PREFIX of its own',
+  });
+}
+
+/** Ends a read that would go on to the stable end: the first mark lies near the beginning. */
+class MarkFound extends Error {}
+
+async function firstMark(kafka: MarkedKafka, topic: string): Promise<string | null> {
+  const reader = await kafka.partitionReader();
+  let found: string | null = null;
+  try {
+    await reader.read(topic, 0, {}, ({ key, value }) => {
+      if (!key?.toString().startsWith(KAFKA_KEY)) return;
+      found = String(value);
+      throw new MarkFound();
+    });
+  } catch (error) {
+    if (!(error instanceof MarkFound)) throw error;
+  } finally {
+    await reader.close();
+  }
+  return found;
 }
 
 function compare(

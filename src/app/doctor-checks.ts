@@ -13,7 +13,7 @@ import { redisReady } from '../redis/connections.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { createSnsAdmin } from '../sns/admin.js';
 import { newToken, snsSettings } from './connections.js';
-import { claimLake, claimRedis } from './deployment.js';
+import { claimKafka, claimLake, claimRedis } from './deployment.js';
 import { CHECK_LIMIT_MS, type Check, type Finding, failed, ok, warning } from './doctor.js';
 import { checkLake } from './look-at-lake.js';
 import { type LookParts, lookAtKafka, sourceOptions } from './looks.js';
@@ -181,9 +181,10 @@ async function checkDeployment({ config, connections, deployment }: LookParts): 
   const problems = [
     ...(await claimRedis(redis, config.settings.REDIS_PREFIX, deployment, false)),
     ...(await claimLake(connections.lake(), deployment, false)),
+    ...(await claimKafka(connections.kafka(), config.settings.KAFKA_PREFIX, deployment, false)),
   ];
   const expected = `${deployment.name} with source ${deployment.source}`;
-  if (problems.length === 0) return ok(`Redis and lake are this deployment's or nobody's yet`, expected);
+  if (problems.length === 0) return ok(`Redis, lake and topics are this deployment's or nobody's yet`, expected);
   return failed(
     problems.map(({ what }) => what).join('; '),
     expected,

@@ -8,7 +8,7 @@ import { SourceRefused } from '../mysql/refusal.js';
 import { checkSource } from '../mysql/vitals-source.js';
 import { redisReady } from '../redis/connections.js';
 import { type Base, type Connections, newToken } from './connections.js';
-import { claimRedis, type Deployment } from './deployment.js';
+import { claimKafka, claimRedis, type Deployment } from './deployment.js';
 
 const REFUSED_LOGIN: ReadonlySet<string> = new Set([
   'ER_ACCESS_DENIED_ERROR',
@@ -98,17 +98,19 @@ async function redisRefusal(redis: Redis): Promise<Problem | undefined> {
   }
 }
 
-/** Every topic must be there, with the partitions and clean-up that the parts lean on. */
+/** Every topic must be there, with the partitions and clean-up that the parts lean on, and belong to this deployment. */
 export async function lookAtKafka(parts: LookParts): Promise<Problem[]> {
   const { KAFKA_PREFIX, KAFKA_PARTITIONS, KAFKA_REPLICATION } = parts.config.settings;
-  const { admin } = parts.connections.kafka();
+  const kafka = parts.connections.kafka();
+  const { admin } = kafka;
   try {
     const report = await admin.checkTopics(KAFKA_PREFIX, {
       partitions: KAFKA_PARTITIONS,
       replication: KAFKA_REPLICATION,
     });
     for (const { fatal, message } of report.problems) if (!fatal) parts.log.warn('kafka.topic-differs', { message });
-    return report.problems.filter(({ fatal }) => fatal).map(({ message }) => kafkaProblem(message));
+    const fatal = report.problems.filter((problem) => problem.fatal).map(({ message }) => kafkaProblem(message));
+    return fatal.length > 0 ? fatal : await claimKafka(kafka, KAFKA_PREFIX, parts.deployment, parts.write);
   } catch (error) {
     if (error instanceof KafkaGrantError) return [kafkaProblem(error.message)];
     if (/SASL/i.test(kafkaErrorType(error))) {

@@ -48,7 +48,7 @@ export interface LoadOptions {
   readonly roles?: readonly RoleName[];
   /** What a command needs beyond that. */
   readonly needs?: readonly SettingName[];
-  /** The name of the source must be known: everything that writes to or trusts Redis and the lake. */
+  /** The name of the source must be known: everything that writes to or trusts Redis, the lake and Kafka. */
   readonly needsSource?: boolean;
   /** Replaced by tests. Throws as fs does. */
   readonly readFile?: (path: string) => string;

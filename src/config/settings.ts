@@ -20,7 +20,7 @@ export const SETTINGS = {
     example: '/etc/wardwatch/policy.yaml',
   }),
   WARDWATCH_DEPLOYMENT: row({
-    help: "This deployment's name. Written into Redis and the lake at the first start; another deployment is refused there.",
+    help: "This deployment's name. Written into Redis, the lake and Kafka at the first start; another deployment is refused there.",
     parse: p.slug,
     fallback: 'wardwatch',
     example: 'st-marys',

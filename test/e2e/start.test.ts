@@ -135,7 +135,7 @@ it('refuses a source without a key, a missing grant, and a server that refuses t
   expect(noProcess.err + refused.err + noProcess.out + refused.out).not.toContain('hush');
 });
 
-it("keeps another deployment away from this one's Redis and lake", async () => {
+it("keeps another deployment away from this one's Redis, lake and topics", async () => {
   const first = await deployment.run(['import', 'thresholds', '--file', 'ops/sql/thresholds-seed.csv']);
   expect(first.code, first.err).toBe(0);
   const other = await check({ WARDWATCH_DEPLOYMENT: 'st-marys' });
@@ -144,6 +144,19 @@ it("keeps another deployment away from this one's Redis and lake", async () => {
   expect(other.err).toMatch(/LAKE_URL: .*belongs to the deployment wardwatch, and this is st-marys/);
   const moved = await check({ WARDWATCH_SOURCE: 'elsewhere' });
   expect(moved.err).toMatch(/or set WARDWATCH_SOURCE=\S+ if the same database has moved/);
+  const archive = deployment.worker('archive');
+  await vi.waitFor(() => expect(archive.events.some(({ event }) => event === 'worker.ready')).toBe(true), 20_000);
+  archive.signal('SIGTERM');
+  expect(await archive.exited).toBe(0);
+  // A Redis and a lake of its own, and the first one's topics: its limits would be those of another hospital's patients.
+  const own = {
+    WARDWATCH_SOURCE: 'elsewhere',
+    REDIS_PREFIX: '{else}',
+    LAKE_URL: `file://${deployment.lakeFolder}-else`,
+  };
+  expect((await check(own)).err).toMatch(
+    /KAFKA_PREFIX: \S+vital-poll-state in Kafka belongs to the source \S+, and this is elsewhere/,
+  );
   const worker = deployment.worker('console', { WARDWATCH_DEPLOYMENT: 'st-marys' });
   expect(await worker.exited).toBe(2);
   expect(worker.events.filter(({ event }) => event === 'start.refused').length).toBeGreaterThan(0);
