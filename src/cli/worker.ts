@@ -1,15 +1,12 @@
 // `wardwatch worker`: runs one or more roles, or only looks whether they could.
 import { Command } from 'commander';
+import { ROLES } from '../domain/roles.js';
 import type { CliContext } from './program.js';
 
 export function workerCommand(context: CliContext): Command {
   return new Command('worker')
     .description('run roles of the pipeline until SIGTERM or SIGINT')
-    .option(
-      '--roles <list>',
-      'poll, archive, watch, dispatch, deliver, import, console, parted by commas; or all',
-      'all',
-    )
+    .option('--roles <list>', `${ROLES.join(', ')}, parted by commas; or all`, 'all')
     .option('--check', 'become ready, touch nothing, and exit 0')
     .addHelpText(
       'after',

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/program.js';
 import { parseRoles } from '../../../src/cli/run-worker.js';
+import { ROLES } from '../../../src/domain/roles.js';
 
 async function cli(...args: string[]) {
   const out: string[] = [];
@@ -52,11 +53,17 @@ it('lists every command', async () => {
     'position',
     'dead',
     'lake',
+    'audit',
     'hive',
     'doctor',
   ]) {
     expect(out).toMatch(new RegExp(`^  ${name}`, 'm'));
   }
+});
+
+it('lists every role', async () => {
+  const { out } = await cli('worker', '--help');
+  expect(out.replaceAll(/\s+/g, ' ')).toContain(`${ROLES.join(', ')}, parted by commas`);
 });
 
 it('ends with 2 and a hint on what can not be understood', async () => {
