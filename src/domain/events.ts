@@ -1,6 +1,7 @@
 // What travels on doctors-queue and alert-deliveries (contracts.md): the alert's history and what became of each notification.
 
 import type { ClockFlag } from './event-time.js';
+import type { ConditionTable } from './policy.js';
 
 export type Direction = 'low' | 'high' | 'unclassified';
 export type Severity = 'high' | 'medium' | 'low';
@@ -80,9 +81,8 @@ export interface ContextEvent {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
-  /** When an episode ends under that policy: its version says only that it is another. */
-  readonly clearAfterMs: number;
-  readonly clearSamples: number;
+  /** When episodes begin and end under that policy: its version says only that it is another. */
+  readonly conditions: ConditionTable;
 }
 
 /** Once a minute and partition: proof of the whole way from RDS on. */
