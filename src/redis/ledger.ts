@@ -15,8 +15,7 @@ import type { Decision } from '../domain/notification.js';
 import { createEpoch } from './ledger-epoch.js';
 import { FINISHED_KEPT_MS, ledgerKeys, SWEEP_GRACE_MS } from './ledger-keys.js';
 import { foldArgs, parseRow, parseView, rowFields } from './ledger-rows.js';
-import type { ScriptName } from './ledger-scripts.js';
-import { createScriptRunner, type ScriptAnswer } from './script-runner.js';
+import { createScriptRunner, type ScriptAnswer, type ScriptName } from './script-runner.js';
 
 const COUNTED_ROWS = 1_000;
 

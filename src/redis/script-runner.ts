@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { LedgerLostError } from '../domain/ledger.js';
-import { LEDGER_SCRIPTS, type ScriptName, type ScriptRow } from './ledger-scripts.js';
+import { EPOCH_SCRIPTS } from './epoch-scripts.js';
+import { ROW_SCRIPTS } from './row-scripts.js';
+import type { ScriptRow } from './script-guard.js';
+import { VIEW_SCRIPTS } from './view-scripts.js';
+
+const LEDGER_SCRIPTS = { ...EPOCH_SCRIPTS, ...VIEW_SCRIPTS, ...ROW_SCRIPTS };
+export type ScriptName = keyof typeof LEDGER_SCRIPTS;
 
 export type ScriptAnswer = string | number | null | readonly ScriptAnswer[];
 

@@ -1,19 +1,5 @@
-// The ledger's scripts: one row each. KEYS[1] is always the epoch and ARGV[1] what it must be; a script is the only way to write.
-
-/** Answers LEDGERLOST unless the epoch is the caller's and this is the server process that the epoch was made in. */
-const GUARD = `
-local epoch = redis.call('GET', KEYS[1])
-if epoch ~= ARGV[1] or not string.find(redis.call('INFO', 'server'), 'run_id:' .. string.match(epoch, '^%w+'), 1, true) then
-  return redis.error_reply('LEDGERLOST not the epoch of the caller')
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-`;
-
-/** Names the server process. */
-const RUN_ID = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-`;
+// Scripts of the ledger's rows, one row each, and of the sweeper's list of those that should have moved.
+import { GUARD, type ScriptRow } from './script-guard.js';
 
 /** Rows that are settled need no sweeper and go after a while; the others are overdue a little after they should have moved. */
 const AFTER_STATE = `
@@ -27,93 +13,7 @@ local function place(id, state, due, keep, grace)
 end
 `;
 
-export interface ScriptRow {
-  /** Number of keys. */
-  readonly keys: number | 'any';
-  readonly lua: string;
-}
-
-export const LEDGER_SCRIPTS = {
-  // ── epoch ──
-  /** KEYS epoch, lock → {epoch, run id, lock held} */
-  epoch: {
-    keys: 2,
-    lua: `${RUN_ID} return {redis.call('GET', KEYS[1]) or '', run, redis.call('EXISTS', KEYS[2])}`,
-  },
-  /** KEYS epoch, lock; ARGV token, lock ms → the epoch while rebuilding, or false */
-  beginRebuild: {
-    keys: 2,
-    lua: `${RUN_ID}
-if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
-local epoch = run .. ':' .. ARGV[1] .. ':rebuilding'
-redis.call('SET', KEYS[1], epoch)
-return epoch`,
-  },
-  /** KEYS epoch, lock; ARGV epoch while rebuilding, token, lock ms */
-  renewRebuild: {
-    keys: 2,
-    lua: `${GUARD}
-if redis.call('GET', KEYS[2]) ~= ARGV[2] then return redis.error_reply('LEDGERLOST not the epoch of the caller') end
-return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
-  },
-  /** KEYS epoch, lock; ARGV epoch while rebuilding, epoch when ready */
-  finishRebuild: { keys: 2, lua: `${GUARD} redis.call('SET', KEYS[1], ARGV[2]) redis.call('DEL', KEYS[2]) return 1` },
-
-  /** KEYS epoch, lock; ARGV token. The epoch stays as it is: nobody can write until somebody has rebuilt. */
-  abandonRebuild: {
-    keys: 2,
-    lua: `if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('DEL', KEYS[2]) end return 0`,
-  },
-
-  // ── episodes ──
-  /** KEYS epoch, episode; ARGV epoch, event id → version, offset, told, decision, now in ms */
-  view: {
-    keys: 2,
-    lua: `${GUARD}
-local view = redis.call('HMGET', KEYS[2], 'version', 'offset', 'told', 'd:' .. ARGV[2])
-view[5] = tostring(now)
-return view`,
-  },
-  /** KEYS epoch, episode, episodes:open; ARGV epoch, event id, version seen, offset, event, decision, told, episode id, since ms or '' when closed, keep ms */
-  fold: {
-    keys: 3,
-    lua: `${GUARD}
-local stored = redis.call('HGET', KEYS[2], 'd:' .. ARGV[2])
-if stored then return {'stored', stored} end
-if tonumber(ARGV[4]) <= tonumber(redis.call('HGET', KEYS[2], 'offset') or '-1') then return {'below', ''} end
-local version = tonumber(redis.call('HGET', KEYS[2], 'version') or '0')
-if version ~= tonumber(ARGV[3]) then return {'conflict', ''} end
-redis.call('HSET', KEYS[2], 'version', version + 1, 'offset', ARGV[4], 'told', ARGV[7], 'e:' .. ARGV[2], ARGV[5], 'd:' .. ARGV[2], ARGV[6])
-if ARGV[9] == '' then
-  redis.call('ZREM', KEYS[3], ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], ARGV[10])
-else
-  redis.call('ZADD', KEYS[3], ARGV[9], ARGV[8])
-  redis.call('PERSIST', KEYS[2])
-end
-return {'folded', ARGV[6]}`,
-  },
-  /** As fold, of a rebuild: what is there is overwritten, and a fold that is ahead stays ahead. */
-  restoreFold: {
-    keys: 3,
-    lua: `${GUARD}
-local offset = tonumber(redis.call('HGET', KEYS[2], 'offset') or '-1')
-redis.call('HSET', KEYS[2], 'e:' .. ARGV[2], ARGV[5], 'd:' .. ARGV[2], ARGV[6])
-redis.call('HINCRBY', KEYS[2], 'version', 1)
-if tonumber(ARGV[4]) < offset then return 0 end
-redis.call('HSET', KEYS[2], 'offset', ARGV[4], 'told', ARGV[7])
-if ARGV[9] == '' then
-  redis.call('ZREM', KEYS[3], ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], ARGV[10])
-else
-  redis.call('ZADD', KEYS[3], ARGV[9], ARGV[8])
-  redis.call('PERSIST', KEYS[2])
-end
-return 1`,
-  },
-  /** KEYS epoch, episode; ARGV epoch, event id */
-  event: { keys: 2, lua: `${GUARD} return redis.call('HGET', KEYS[2], 'e:' .. ARGV[2])` },
-
+export const ROW_SCRIPTS = {
   // ── notifications: KEYS epoch, row, due; ARGV epoch, id, … ──
   /** … grace ms, then names and values of the row */
   open: {
@@ -228,5 +128,3 @@ return rows`,
     lua: `${GUARD} for i = 3, #ARGV do redis.call('ZADD', KEYS[2], 'XX', now + ARGV[2], ARGV[i]) end return 1`,
   },
 } as const satisfies Record<string, ScriptRow>;
-
-export type ScriptName = keyof typeof LEDGER_SCRIPTS;
