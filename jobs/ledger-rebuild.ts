@@ -3,7 +3,7 @@
 import { fold, toldBefore } from '../src/domain/decision.js';
 import { type DeliveryHistory, decodeDelivery, foldDelivery, NO_HISTORY } from '../src/domain/delivery.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
-import type { DeliveryRecord, EpisodeEvent } from '../src/domain/events.js';
+import type { DeliveryRecord, EpisodeEvent, NotificationKind } from '../src/domain/events.js';
 import {
   type LedgerRebuild,
   type NotificationState,
@@ -128,7 +128,7 @@ function decisionOf(records: readonly DeliveryRecord[], view: EpisodeView): Deci
     send: records
       .filter((record) => record.state === 'decided')
       .map(({ kind, n, destination, notificationId }) => ({
-        kind,
+        kind: kind as NotificationKind,
         n,
         destination,
         notificationId,
@@ -157,7 +157,7 @@ function restored(one: Known, after: ReadonlyMap<string, readonly string[]>, now
     trigger: decided.trigger,
     eventId: decided.eventId,
     episodeId: decided.episodeId,
-    kind: decided.kind,
+    kind: decided.kind as NotificationKind,
     n: decided.n,
     destination: decided.destination,
     after: after.get(decided.notificationId) ?? [],

@@ -1,12 +1,11 @@
 // alert-deliveries: what is written for each notification, and what its history adds up to.
 import type { DeliveryRecord, DeliveryState, EpisodeEvent } from './events.js';
 import { notificationId } from './identity.js';
-import type { NewNotification } from './ledger.js';
 import type { Decision, Send } from './notification.js';
 
 /** What names a notification on each of its records. */
 export type DeliverySubject = Pick<
-  NewNotification,
+  DeliveryRecord,
   'notificationId' | 'trigger' | 'eventId' | 'episodeId' | 'kind' | 'n' | 'destination'
 >;
 
@@ -53,7 +52,7 @@ export function decisionRecords(event: EpisodeEvent, decision: Decision): Delive
 export function subjectOf(
   event: { readonly eventId: string; readonly episodeId: string },
   send: Send,
-): DeliverySubject {
+): DeliverySubject & Pick<Send, 'kind'> {
   return {
     notificationId: send.notificationId,
     trigger: event.episodeId,
