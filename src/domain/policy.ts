@@ -80,6 +80,11 @@ export interface Policy {
   readonly limits: SendLimits;
 }
 
+/** The policy in force: another one may come between two calls. Take one per batch, decision or turn. */
+export interface PolicySource {
+  current(): Policy;
+}
+
 /** The row for one attribute and severity. */
 export function timingOf(conditions: ConditionTable, attribute: string, severity: Severity): ConditionTiming {
   const own = Object.hasOwn(conditions.attributes, attribute) ? conditions.attributes[attribute] : undefined;

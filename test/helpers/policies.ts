@@ -1,6 +1,6 @@
 // Policies for tests: the defaults of an empty policy.yaml, with what a test is about put over them.
 import { parsePolicyFile, policyOf } from '../../src/config/policy-file.js';
-import type { ConditionTiming, Policy } from '../../src/domain/policy.js';
+import type { ConditionTiming, Policy, PolicySource } from '../../src/domain/policy.js';
 
 const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:doctors';
 const { value: empty } = parsePolicyFile('{}', 'policy.yaml');
@@ -16,4 +16,9 @@ export function policyWith(timing: Partial<ConditionTiming> = {}, rest: Partial<
     conditions: { ...conditions, default: { ...conditions.default, ...timing } },
     ...rest,
   };
+}
+
+/** A source of a policy that never changes. */
+export function fixed(policy: Policy): PolicySource {
+  return { current: () => policy };
 }
