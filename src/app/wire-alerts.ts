@@ -36,6 +36,7 @@ export function wireDeliver({ config, connections, clock, log, metrics, onStep }
     queues: connections.queues(),
     publisher: createPublisher(connections.snsSettings()),
     timeZone: settings.HOSPITAL_TIMEZONE,
+    consoleUrl: settings.CONSOLE_URL,
     clock,
     log: log.child({ role: 'deliver' }),
     metrics,

@@ -221,6 +221,11 @@ export const SETTINGS = {
     fallback: '9400',
     example: '9400',
   }),
+  CONSOLE_URL: row({
+    help: "Where readers of e-mails reach the console: messages link to their episode's page there, which only shows.",
+    parse: p.shownUrl,
+    example: 'https://wardwatch.example.org',
+  }),
   METRICS_PORT: row({
     help: 'Port of /live, /ready and /metrics. By default 9410 + 10 × index of the first role + NODE_APP_INSTANCE; 0 is a free one. The log says it: http.listening.',
     parse: p.integer(0, 65_535),
