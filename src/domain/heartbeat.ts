@@ -1,9 +1,6 @@
 // The heartbeat: a tick of the poller that goes the whole way to SNS. What its message says comes from its trigger.
 import type { HeartbeatEvent } from './events.js';
 
-/** In place of a topic where SNS_HEARTBEAT_TOPIC_ARN is unset: the whole way but the last step, where it is only counted. */
-export const COUNTED_ONLY = 'counted';
-
 const TRIGGER = /^heartbeat:(\d+):(.+)$/;
 
 export interface Heartbeat {

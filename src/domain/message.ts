@@ -12,9 +12,6 @@ import { summary } from './messages/summary.js';
 import { technicalBody, technicalSeverity, technicalSubject } from './messages/technical.js';
 import type { OutgoingMessage } from './notification.js';
 
-export { splitAlerts } from './messages/alert-list.js';
-export type { ListedAlert, MessageContent, MessageOptions } from './messages/content.js';
-
 /** SNS's limit is 262,144 bytes with attributes; the fields' bounds keep the plain message far under this. */
 export const BODY_MAX_BYTES = 210_000;
 
