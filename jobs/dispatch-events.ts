@@ -97,7 +97,7 @@ async function foldOne(parts: DispatchParts, { event, offset }: PlacedEvent): Pr
       parts.log.error('dispatch.below', { eventId: event.eventId, offset, folded: view.offset });
       const at = formatMicros(microsOfMs(clock.nowMs()));
       metrics.count('dispatch_decisions_total', { kind: event.kind, reason: 'already-folded' });
-      return { reason: 'already-folded', send: [], at };
+      return { reason: 'already-folded', send: [], timers: [], emits: [], at };
     }
     if (result.outcome === 'folded')
       metrics.count('dispatch_decisions_total', { kind: event.kind, reason: decision.reason });

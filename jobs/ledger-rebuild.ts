@@ -69,7 +69,7 @@ export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, si
     // Not decided yet: dispatch has not passed it, and will decide.
     if (!records) return;
     const view = views.get(event.episodeId) ?? NO_EPISODE;
-    const decision = decisionOf(records, view);
+    const decision = decisionOf(event, records, view);
     // A plain duplicate folds once.
     decisions.delete(event.eventId);
     for (const send of decision.send) after.set(send.notificationId, send.after);
@@ -120,11 +120,13 @@ function noteHistory(known: Map<string, Known>, record: DeliveryRecord, partitio
   });
 }
 
-function decisionOf(records: readonly DeliveryRecord[], view: EpisodeView): Decision {
+function decisionOf(event: EpisodeEvent, records: readonly DeliveryRecord[], view: EpisodeView): Decision {
   const [first] = records;
   return {
     reason: (first?.reason ?? 'routed') as DecisionReason,
     at: first?.at ?? '',
+    timers: [],
+    emits: [],
     send: records
       .filter((record) => record.state === 'decided')
       .map(({ kind, n, destination, notificationId }) => ({
@@ -133,6 +135,7 @@ function decisionOf(records: readonly DeliveryRecord[], view: EpisodeView): Deci
         destination,
         notificationId,
         after: kind === 'resolved' ? toldBefore(view, destination) : [],
+        severity: event.severity,
       })),
   };
 }

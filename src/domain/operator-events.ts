@@ -5,6 +5,8 @@ import { parseMicros } from './time.js';
 
 /** Characters of a note, a reason or a matcher's text: more is not ours. */
 export const OPERATOR_TEXT_MOST = 1_000;
+/** `by` of what the system writes. */
+export const DISPATCH = 'dispatch';
 const ID = /^[a-z0-9-]{1,64}$/;
 const RATINGS = ['useful', 'false', 'not-actionable', 'poor-details', 'other'];
 const MATCHED = ['patientId', 'ward', 'attribute'] as const;
@@ -30,6 +32,11 @@ export function operatorKey(event: OperatorEvent): string {
  */
 export function operatorEventId(subject: string, kind: OperatorEvent['kind'], by: string, at: string): string {
   return `${subject}-${kind}-${hashId(by, at)}`;
+}
+
+/** The end of an acknowledgement by the system is one event, however often it is written. */
+export function ackEndedEventId(episodeId: string, acknowledgedEventId: string): string {
+  return operatorEventId(episodeId, 'ack-ended', DISPATCH, acknowledgedEventId);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 // Rows and views as Redis keeps them: text in, text out.
 import type { EpisodeEvent } from '../domain/events.js';
 import type { NewNotification, NotificationRow, NotificationState } from '../domain/ledger.js';
-import type { Decision, EpisodeView, Told } from '../domain/notification.js';
+import { type Decision, type EpisodeView, NO_EPISODE, type Told } from '../domain/notification.js';
 import { parseMicros } from '../domain/time.js';
 import { FINISHED_KEPT_MS } from './ledger-keys.js';
 import type { ScriptAnswer } from './script-runner.js';
@@ -65,6 +65,7 @@ export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: De
   const [version, offset, told, stored, now] = answer as readonly (string | null)[];
   return {
     view: {
+      ...NO_EPISODE,
       version: Number(version ?? 0),
       offset: Number(offset ?? -1),
       told: JSON.parse(told ?? '[]') as Told[],
