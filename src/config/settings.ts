@@ -86,7 +86,7 @@ export const SETTINGS = {
     help: 'Kafka, the record: host:port, several parted by commas.',
     parse: p.brokers,
     example: 'kafka-1:9092,kafka-2:9092,kafka-3:9092',
-    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'maintain'],
+    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'console', 'maintain'],
   }),
   KAFKA_SSL: row({ help: 'TLS to Kafka.', parse: p.flag, fallback: 'false', example: 'true' }),
   KAFKA_SSL_CA: row({
@@ -210,7 +210,7 @@ export const SETTINGS = {
   }),
   // ── the process ──
   CONSOLE_HOST: row({
-    help: 'Address that the console (Bull Board) listens on. It has no login: keep it on this machine or behind a proxy that has one.',
+    help: 'Address that the console (Bull Board, the API of the alerts) listens on. It has no login: on another address than this machine it changes nothing and names no patient; keep it behind a proxy that has one.',
     parse: p.text,
     fallback: '127.0.0.1',
     example: '127.0.0.1',
