@@ -43,14 +43,17 @@ const topic = z
     'must be the ARN of a standard SNS topic, like arn:aws:sns:eu-central-1:123456789012:ward-4b',
   );
 
+/** Sooner nobody can have reacted. */
+const FOLLOW_UP_LEAST_MS = 10_000;
+
 const told = {
   escalation: z
-    .array(z.strictObject({ after: parsed(duration(10_000, DAY_MS)), topic }))
+    .array(z.strictObject({ after: parsed(duration(FOLLOW_UP_LEAST_MS, DAY_MS)), topic }))
     .max(10)
     .default([]),
   reminder: z
     .strictObject({
-      every: parsed(duration(MINUTE_MS, DAY_MS)),
+      every: parsed(duration(FOLLOW_UP_LEAST_MS, DAY_MS)),
       most: z.number().int().min(1).max(100).default(3),
     })
     .optional(),

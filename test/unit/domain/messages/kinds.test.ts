@@ -126,7 +126,7 @@ describe('technical alarms', () => {
         const message = build({ kind: 'technical', trigger, n: 0 });
         expect(message.subject).toMatch(/^\[TECHNICAL\] [\x20-\x7e]+$/);
         expect(message.subject.length).toBeLessThanOrEqual(SUBJECT_MAX_CHARACTERS);
-        expect(message.body).toMatch(/\nMeans: {10}.{20,}\nLook at: {8}.{10,}\n/);
+        expect(message.body).toMatch(/\nMeans: {9}.{20,}\nLook at: {7}.{10,}\n/);
       }
       const row: { explainedBy: readonly string[] } = ALARMS[name];
       for (const other of row.explainedBy) expect(ALARM_NAMES).toContain(other);
