@@ -148,15 +148,14 @@ export function createAlertDesk(parts: DeskParts): AlertDeskInHand {
         notifications: rows.flatMap((row) => (row ? [notificationNow(row)] : [])),
       };
     },
+    // The record answers these two; views that are being rebuilt only describe less.
     why: async (asker, alert) => {
-      await ready();
       const found = await find(alert);
       await audit(asker, 'why', { patientId: found?.view.patientId ?? null, alert: found?.episodeId ?? alert });
       return explainAlert(whyParts, alert, found);
     },
     whyRecipient: async (asker, question) => {
       await audit(asker, 'why', question as unknown as Readonly<Record<string, unknown>>);
-      await ready();
       return explainRecipient(whyParts, question);
     },
     acknowledge: async (asker, { alert, note, forMs }) => {
