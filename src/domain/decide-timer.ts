@@ -5,7 +5,7 @@ import { heldBy, hold } from './hold.js';
 import type { Decision, EpisodeView, Timer } from './notification.js';
 import { ackEndedEventId, DISPATCH } from './operator-events.js';
 import { routeOf } from './routes.js';
-import { type Circumstances, destinationsTold, iso, nothing, type Step, tell } from './told.js';
+import { type Circumstances, destinationsTold, heardOf, iso, nothing, type Step, tell } from './told.js';
 
 export interface DecideTimerInput extends Circumstances {
   readonly timer: Timer;
@@ -58,7 +58,7 @@ function reminder(timer: Timer, view: EpisodeView, { policy, nowMs }: Circumstan
   if (!route || (!lasting && number > (route.reminder?.most ?? 0))) return nothing('not-routed', view, nowMs);
   const told = { ...view, reminders: view.reminders + 1 };
   const message = { reason: 'due', kind: 'reminder', n: timer.n, destinations: [route.topic], nowMs } as const;
-  if (view.told.length > 0)
+  if (heardOf(view))
     return tell(told, {
       ...message,
       rest: { timers: nextReminder(view.round, view.episodeId, route, nowMs, number + 1) },

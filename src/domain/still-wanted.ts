@@ -2,6 +2,7 @@
 import type { NotificationKind } from './events.js';
 import type { EpisodeView } from './notification.js';
 import type { Silence } from './silence.js';
+import { microsOfMs, parseMicros } from './time.js';
 import { iso } from './told.js';
 
 export type StillWanted = 'send' | 'acknowledged' | 'silenced' | 'resolved';
@@ -17,7 +18,7 @@ const FOLLOW_UPS: readonly NotificationKind[] = ['reminder', 'escalated', 'summa
 export function stillWanted(
   row: { readonly kind: NotificationKind; readonly n: number },
   view: EpisodeView,
-  silences: readonly Pick<Silence, 'silenceId'>[],
+  silences: readonly Pick<Silence, 'silenceId' | 'startsAt'>[],
   nowMs: number,
 ): StillWanted {
   const followsUp = FOLLOW_UPS.includes(row.kind);
@@ -25,7 +26,9 @@ export function stillWanted(
   if (view.status === 'closed') return followsUp || row.kind === 'stale' ? 'resolved' : 'send';
   if (view.ack !== null && (followsUp || row.n <= view.ack.eventIndex)) return 'acknowledged';
   const { silencedBy, silencedUntil } = view;
-  const silenced =
-    silencedUntil !== null && silencedUntil > iso(nowMs) && silences.some(({ silenceId }) => silenceId === silencedBy);
-  return silenced ? 'silenced' : 'send';
+  const silence = silences.find(({ silenceId }) => silenceId === silencedBy);
+  // One that is announced holds nothing back before it begins.
+  const begun = silence !== undefined && (parseMicros(silence.startsAt) ?? 0) <= microsOfMs(nowMs);
+  const holds = begun && silencedUntil !== null && silencedUntil > iso(nowMs);
+  return holds ? 'silenced' : 'send';
 }

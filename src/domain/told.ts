@@ -44,6 +44,11 @@ export function toldAt(view: EpisodeView, destination: string): readonly string[
   return ofEpisode(view).flatMap((one) => (one.destination === destination ? [one.notificationId] : []));
 }
 
+/** That its data stays away is not that it began. */
+export function heardOf({ told }: EpisodeView): boolean {
+  return told.some(({ kind }) => kind !== 'stale');
+}
+
 function ofEpisode(view: EpisodeView) {
   return view.told.filter(({ kind }) => kind !== 'unstable');
 }
@@ -57,7 +62,12 @@ export interface Telling {
   readonly rest?: Partial<Pick<Decision, 'timers' | 'emits'>>;
 }
 
-/** A signal that is sent: whatever held earlier ones back is over for this episode. */
+/** After one of these the route's doctors know how the episode stands: nothing that was held back has to be told later. */
+const UP_TO_DATE: readonly NotificationKind[] = [
+  ...(['raised', 'worsened', 'unstable', 'reminder', 'summary', 'silence-ended'] as const),
+];
+
+/** A signal that is sent, and the view with it. */
 export function tell(view: EpisodeView, { reason, kind, n, destinations, nowMs, rest }: Telling): Step {
   const send = destinations.map(
     (destination): Send => ({
@@ -77,9 +87,7 @@ export function tell(view: EpisodeView, { reason, kind, n, destinations, nowMs, 
       ...view,
       raisedAt: view.raisedAt ?? at,
       told: [...view.told, ...told],
-      historic: false,
-      silencedBy: null,
-      silencedUntil: null,
+      ...(UP_TO_DATE.includes(kind) ? { historic: false, silencedBy: null, silencedUntil: null } : {}),
     },
   };
 }

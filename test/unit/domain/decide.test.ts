@@ -142,6 +142,19 @@ describe('history', () => {
     expect(play.said()).toEqual(['raised routed raised>ward', 'worsened historic', 'summary due summary>ward']);
   });
 
+  test('an escalation meanwhile tells others: the route is told all the same', () => {
+    const play = playDecisions(policyOf({ ...WARD, reminder: null, escalation: WARD.escalation.slice(0, 1) }), NOW);
+    play.event(of('raised', 0));
+    play.until(NOW + 4.5 * MINUTE);
+    play.event(of('worsened', 1, { mark: 'replayed' }));
+    play.until(NOW + 6 * MINUTE);
+    expect(play.said().slice(1)).toEqual([
+      'worsened historic',
+      'escalated due escalated>senior',
+      'summary due summary>ward summary>senior',
+    ]);
+  });
+
   test('age counts from notBefore alone: a slow device clock or a wrong time zone makes no history', () => {
     for (const hoursOff of [-14, -1, 1 / 3, 12]) {
       const measuredAt = at(NOW - hoursOff * 60 * MINUTE);
@@ -278,6 +291,21 @@ describe('silence', () => {
     expect(play.said()).toEqual(['raised silenced', 'worsened routed worsened>ward', 'silence-ended superseded']);
   });
 
+  test('an escalation in the moment of its end tells others: the route is told all the same', () => {
+    const play = playDecisions(policyOf({ ...WARD, reminder: null, escalation: WARD.escalation.slice(0, 1) }), NOW);
+    play.event(of('raised', 0, { severity: 'low' }));
+    play.silence(silence('s1', NOW, NOW + 5 * MINUTE));
+    play.event(of('worsened', 1));
+    play.until(NOW + 5 * MINUTE);
+    expect(play.said()).toEqual([
+      'raised routed raised>ward',
+      'silenced silenced',
+      'worsened silenced',
+      'escalated due escalated>senior',
+      'silence-ended due silence-ended>ward',
+    ]);
+  });
+
   test('withdrawn: told at once, unless another one holds', () => {
     const play = playDecisions(policyOf(route('ward')), NOW);
     play.silence(silence('s1', NOW, NOW + 60 * MINUTE));
@@ -330,6 +358,28 @@ describe('flapping', () => {
       'reminder due reminder>ward',
       'escalated due escalated>senior',
       'escalated due escalated>head',
+    ]);
+  });
+
+  test('a sensor that comes and goes is told once in so long, and is not that an episode was told', () => {
+    const play = playDecisions(policyOf({ ...WARD, escalation: [] }), NOW);
+    for (const i of [0, 1, 2, 3, 4]) play.event(nth(i, 'raised', 1_000));
+    for (const i of [0, 1, 2, 3]) play.event(nth(i, 'resolved', 1_000));
+    const last = { episodeId: nth(4, 'raised', 1_000).episodeId, atMs: NOW };
+    for (const i of [1, 3, 5]) {
+      play.until(NOW + i * MINUTE);
+      play.event(episodeEvent({ ...last, kind: 'stale', index: i }));
+      play.event(episodeEvent({ ...last, kind: 'fresh', index: i + 1 }));
+    }
+    play.until(NOW + 31 * MINUTE);
+    play.event(episodeEvent({ ...last, kind: 'stale', index: 7, notBefore: at(NOW + 31 * MINUTE) }));
+    play.until(NOW + 40 * MINUTE);
+    const said = play.said().filter((line) => line.startsWith('stale') || line.startsWith('reminder due'));
+    // The second and third reminder: the run begins with the first that anybody hears of the fifth episode.
+    expect(said).toEqual([
+      ...['stale routed stale>ward', 'stale flapping', 'stale flapping'],
+      ...['reminder due reminder>ward', 'stale routed stale>ward'],
+      ...['reminder due reminder>ward', 'reminder due reminder>ward'],
     ]);
   });
 });

@@ -14,13 +14,18 @@ const ack = { by: 'dr.rao', at: iso(NOW), until: iso(NOW + 1), eventId: 'a', n: 
 const silenced = { ...open, silencedBy: 's1', silencedUntil: iso(NOW + 1) };
 
 /** The kinds that are not sent, of event number `n`. */
-function unwanted(view: EpisodeView, n: number, silences: readonly string[] = []): [StillWanted, NotificationKind[]] {
+function unwanted(
+  view: EpisodeView,
+  n: number,
+  silences: readonly string[] = [],
+  beginsMs = NOW,
+): [StillWanted, NotificationKind[]] {
   const answers = KINDS.map((kind) => ({
     kind,
     answer: stillWanted(
       { kind, n },
       view,
-      silences.map((silenceId) => ({ silenceId })),
+      silences.map((silenceId) => ({ silenceId, startsAt: iso(beginsMs) })),
       NOW,
     ),
   }));
@@ -36,7 +41,8 @@ test('what nobody wants any more: acknowledged since, silenced since, or ended; 
   expect(unwanted({ ...open, ack }, 2)).toEqual(['acknowledged', followUps]);
   expect(unwanted({ ...open, status: 'closed' }, 0)).toEqual(['resolved', ['stale', ...followUps]]);
   expect(unwanted(silenced, 0, ['s1'])).toEqual(['silenced', KINDS.slice(0, 8)]);
-  // Withdrawn, or over.
+  // Withdrawn, not begun, or over.
   expect(unwanted(silenced, 0, ['s2'])).toEqual(['send', []]);
+  expect(unwanted(silenced, 0, ['s1'], NOW + 1)).toEqual(['send', []]);
   expect(unwanted({ ...silenced, silencedUntil: iso(NOW) }, 0, ['s1'])).toEqual(['send', []]);
 });
