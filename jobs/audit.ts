@@ -4,7 +4,6 @@ import { type AuditReport, type AuditTerm, auditedIds, auditTerm, found } from '
 import type { IdRange } from '../src/domain/gap-ledger.js';
 import { EVERY_ID, type IdSteps } from '../src/domain/id-steps.js';
 import type { VitalsMapping } from '../src/domain/mapping.js';
-import type { Policy } from '../src/domain/policy.js';
 import type { Clock, LakeStore, Logger, PartitionReader } from '../src/domain/ports.js';
 import { decodePosition, type Position, readingSource } from '../src/domain/position.js';
 import { decodeVitalInfo } from '../src/domain/reading.js';
@@ -61,7 +60,6 @@ export interface AuditParts {
   /** The configured auto_increment_increment. */
   readonly idStep: number;
   readonly attributes: readonly Attribute[];
-  readonly policy: Policy;
   readonly rds: Pick<MysqlPool, 'withConnection'>;
   /** Which of these patients are in the hospital's table now. */
   readonly knownPatients: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
@@ -269,7 +267,6 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
       });
       const alerts = await auditAlerts(sql, {
         attributes,
-        policy: parts.policy,
         knownPatients: parts.knownPatients,
         partitions: cut.partitions,
         ids: compared.all ? null : range,

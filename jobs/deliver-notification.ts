@@ -2,7 +2,7 @@
 import { RunLater } from '../queues/worker.js';
 import { type DeliveryFact, deliveryRecord } from '../src/domain/delivery.js';
 import { isSettled, type Ledger, type NotificationRow, type Settlement, TOO_OLD } from '../src/domain/ledger.js';
-import { buildMessage } from '../src/domain/message.js';
+import { buildMessage, eventContent } from '../src/domain/message.js';
 import type { AlertPublisher } from '../src/domain/notification.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
 import type { Step } from '../src/domain/steps.js';
@@ -26,6 +26,8 @@ export interface DeliverParts {
   readonly gate: DestinationGate;
   /** IANA name, for the times in the e-mails. */
   readonly timeZone: string;
+  /** CONSOLE_URL, for the links in the e-mails. */
+  readonly consoleUrl?: string | undefined;
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -131,8 +133,9 @@ async function send(parts: DeliverParts, row: NotificationRow, context: DeliverC
     if (ours) await ledger.settle(id, token, { state: 'PENDING', reason, dueInMs: KAFKA_RETRY_MS });
     throw new RunLater(KAFKA_RETRY_MS);
   }
-  const message = buildMessage(event, row, {
+  const message = buildMessage(eventContent(row.kind, event), row.destination, {
     timeZone: parts.timeZone,
+    consoleUrl: parts.consoleUrl,
     sentMs: clock.nowMs(),
     possibleRepeat: row.possibleRepeat,
     safe: row.safe,

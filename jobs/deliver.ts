@@ -32,6 +32,8 @@ export interface DeliverActorParts {
   readonly publisher: AlertPublisher;
   /** HOSPITAL_TIMEZONE. */
   readonly timeZone: string;
+  /** CONSOLE_URL. */
+  readonly consoleUrl?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -62,6 +64,7 @@ export function createDeliverActor(parts: DeliverActorParts): Actor {
     publisher: parts.publisher,
     gate: createDestinationGate(clock, parts.heldRetryMs),
     timeZone: parts.timeZone,
+    consoleUrl: parts.consoleUrl,
     leaseMs,
     clock,
     log,

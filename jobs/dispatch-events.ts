@@ -4,10 +4,11 @@ import { type DecisionRules, decide, fold } from '../src/domain/decision.js';
 import { decisionRecords } from '../src/domain/delivery.js';
 import type { EpisodeEvent } from '../src/domain/events.js';
 import { isSettled, type Ledger, type NewNotification } from '../src/domain/ledger.js';
-import { type Decision, jobId } from '../src/domain/notification.js';
+import type { Decision } from '../src/domain/notification.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
 import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
+import { addDelivery } from './deliver-job.js';
 
 /**
  * A stored decision older than this makes no rows any more: they were settled, and went (settled rows are kept for seven
@@ -55,10 +56,9 @@ export async function dispatchEvents(parts: DispatchParts, events: readonly Plac
   const opened = await Promise.all(rows.map((row) => parts.ledger.open(row)));
   await parts.onStep('dispatch.ledger');
   await Promise.all(
-    rows.map(async ({ notificationId }, i) => {
-      const row = opened[i];
-      if (!row || isSettled(row.state)) return;
-      await parts.queues.add('deliver-alert', jobId(notificationId, row.generation), { v: 1, notificationId });
+    rows.map(async (row, i) => {
+      const have = opened[i];
+      if (have && !isSettled(have.state)) await addDelivery(parts.queues, row, have.generation);
     }),
   );
   await parts.onStep('dispatch.job');
@@ -97,7 +97,7 @@ async function foldOne(parts: DispatchParts, { event, offset }: PlacedEvent): Pr
       parts.log.error('dispatch.below', { eventId: event.eventId, offset, folded: view.offset });
       const at = formatMicros(microsOfMs(clock.nowMs()));
       metrics.count('dispatch_decisions_total', { kind: event.kind, reason: 'already-folded' });
-      return { reason: 'already-folded', send: [], at };
+      return { reason: 'already-folded', send: [], timers: [], emits: [], at };
     }
     if (result.outcome === 'folded')
       metrics.count('dispatch_decisions_total', { kind: event.kind, reason: decision.reason });
@@ -126,6 +126,7 @@ function newRows(
       kind: send.kind,
       n: send.n,
       destination: send.destination,
+      severity: event.severity,
       after: send.after,
       logPartition: mine[n]?.partition ?? 0,
       logOffset: mine[n]?.offset ?? 0,

@@ -130,6 +130,7 @@ function placed(parts: DispatchParts, record: ReceivedRecord, partition: number)
   switch (decoded.type) {
     case 'episode':
       return [{ event: decoded.event, offset: record.offset }];
+    case 'operator':
     case 'other':
       parts.metrics.count('dispatch_decisions_total', { kind: decoded.event.kind, reason: 'not-notified' });
       return [];

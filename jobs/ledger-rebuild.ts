@@ -1,24 +1,17 @@
 // Rebuilds the ledger from Kafka: decisions and outcomes are repeated from alert-deliveries, never decided again; what the events say comes from doctors-queue.
 
 import { fold, toldBefore } from '../src/domain/decision.js';
-import { type DeliveryHistory, decodeDelivery, foldDelivery, NO_HISTORY } from '../src/domain/delivery.js';
+import { decodeDelivery, foldDelivery, NO_HISTORY } from '../src/domain/delivery.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
-import type { DeliveryRecord, EpisodeEvent } from '../src/domain/events.js';
-import {
-  type LedgerRebuild,
-  type NotificationState,
-  type RestoredNotification,
-  TOO_OLD,
-} from '../src/domain/ledger.js';
+import type { DeliveryRecord, EpisodeEvent, NotificationKind, Severity } from '../src/domain/events.js';
+import type { LedgerRebuild } from '../src/domain/ledger.js';
 import { type Decision, type DecisionReason, type EpisodeView, NO_EPISODE } from '../src/domain/notification.js';
 import type { Clock, Logger, PartitionReader, ReceivedRecord } from '../src/domain/ports.js';
-import { parseMicros } from '../src/domain/time.js';
+import { type KnownNotification, restoredRows } from './ledger-restore.js';
 
 const HOUR_MS = 3_600_000;
 /** How far back both topics are read: an episode that began earlier and still goes on is not known afterwards. */
 export const REBUILD_WINDOW_MS = 168 * HOUR_MS;
-/** What was decided longer ago and never settled is not sent any more without a person. */
-export const SENT_AT_MOST_AFTER_MS = 24 * HOUR_MS;
 const WRITES_TOGETHER = 200;
 
 export interface RebuildParts {
@@ -33,14 +26,6 @@ export interface RebuildParts {
   readonly log: Logger;
 }
 
-interface Known {
-  readonly decided: DeliveryRecord;
-  readonly partition: number;
-  /** Of the decision, later of the last attempt. */
-  readonly offset: number;
-  readonly history: DeliveryHistory;
-}
-
 interface FoldedEvent {
   readonly event: EpisodeEvent;
   readonly offset: number;
@@ -52,24 +37,26 @@ interface FoldedEvent {
 export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, signal: AbortSignal): Promise<void> {
   const since = parts.clock.nowMs() - REBUILD_WINDOW_MS;
   const decisions = new Map<string, DeliveryRecord[]>();
-  const known = new Map<string, Known>();
+  const known = new Map<string, KnownNotification>();
   await readAll(parts, parts.alertDeliveries, since, (received, partition) => {
     const record = decodeDelivery(received.value);
     noteDecision(decisions, record);
     noteHistory(known, record, partition, received.offset);
   });
   const after = new Map<string, readonly string[]>();
+  const severities = new Map<string, Severity>();
   const views = new Map<string, EpisodeView>();
   const folds: FoldedEvent[] = [];
   await readAll(parts, parts.doctorsQueue, since, (received) => {
     const decoded = decodeDoctorsQueue(received.value);
     if (decoded.type !== 'episode') return;
     const { event } = decoded;
+    severities.set(event.eventId, event.severity);
     const records = decisions.get(event.eventId);
     // Not decided yet: dispatch has not passed it, and will decide.
     if (!records) return;
     const view = views.get(event.episodeId) ?? NO_EPISODE;
-    const decision = decisionOf(records, view);
+    const decision = decisionOf(event, records, view);
     // A plain duplicate folds once.
     decisions.delete(event.eventId);
     for (const send of decision.send) after.set(send.notificationId, send.after);
@@ -82,7 +69,7 @@ export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, si
     if (signal.aborted) return;
     await Promise.all(together.map((one) => into.fold(one)));
   }
-  const rows = [...known.values()].map((one) => restored(one, after, parts.clock.nowMs()));
+  const rows = restoredRows(known, { after, severities, nowMs: parts.clock.nowMs() });
   for (const together of chunks(rows)) {
     if (signal.aborted) return;
     await Promise.all(together.map((row) => into.restore(row, parts.leaseMs)));
@@ -110,7 +97,12 @@ function noteDecision(decisions: Map<string, DeliveryRecord[]>, record: Delivery
     have.push(record);
 }
 
-function noteHistory(known: Map<string, Known>, record: DeliveryRecord, partition: number, offset: number): void {
+function noteHistory(
+  known: Map<string, KnownNotification>,
+  record: DeliveryRecord,
+  partition: number,
+  offset: number,
+): void {
   if (record.state === 'suppressed') return;
   const have = known.get(record.notificationId) ?? { decided: record, partition, offset, history: NO_HISTORY };
   known.set(record.notificationId, {
@@ -120,54 +112,23 @@ function noteHistory(known: Map<string, Known>, record: DeliveryRecord, partitio
   });
 }
 
-function decisionOf(records: readonly DeliveryRecord[], view: EpisodeView): Decision {
+function decisionOf(event: EpisodeEvent, records: readonly DeliveryRecord[], view: EpisodeView): Decision {
   const [first] = records;
   return {
     reason: (first?.reason ?? 'routed') as DecisionReason,
     at: first?.at ?? '',
+    timers: [],
+    emits: [],
     send: records
       .filter((record) => record.state === 'decided')
       .map(({ kind, n, destination, notificationId }) => ({
-        kind,
+        kind: kind as NotificationKind,
         n,
         destination,
         notificationId,
         after: kind === 'resolved' ? toldBefore(view, destination) : [],
+        severity: event.severity,
       })),
-  };
-}
-
-const STATES: Readonly<Record<DeliveryHistory['standing'], NotificationState>> = {
-  accepted: 'SENT',
-  cancelled: 'CANCELLED',
-  dead: 'DEAD',
-  held: 'HELD',
-  'open-attempt': 'SENDING',
-  unsent: 'PENDING',
-};
-
-function restored(one: Known, after: ReadonlyMap<string, readonly string[]>, nowMs: number): RestoredNotification {
-  const { decided, history } = one;
-  const state = STATES[history.standing];
-  const ageMs = nowMs - (parseMicros(decided.at) ?? 0) / 1000;
-  const open = state === 'PENDING' || state === 'HELD' || state === 'SENDING';
-  const tooOld = open && ageMs > SENT_AT_MOST_AFTER_MS;
-  return {
-    notificationId: decided.notificationId,
-    trigger: decided.trigger,
-    eventId: decided.eventId,
-    episodeId: decided.episodeId,
-    kind: decided.kind,
-    n: decided.n,
-    destination: decided.destination,
-    after: after.get(decided.notificationId) ?? [],
-    logPartition: one.partition,
-    logOffset: one.offset,
-    state: tooOld ? 'HELD' : state,
-    attempt: history.attempt,
-    possibleRepeat: history.possibleRepeat,
-    reason: tooOld ? TOO_OLD : 'rebuilt',
-    driven: !tooOld,
   };
 }
 

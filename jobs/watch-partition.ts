@@ -290,7 +290,7 @@ async function closeQuietly(producer: TransactionalProducer, log: Logger, partit
 
 function versionsOf(context: EvaluationContext): { key: string; versions: Versions } {
   const { thresholdVersion, patientVersion, policy } = context;
-  const { version: policyVersion, clearAfterMs, clearSamples } = policy;
-  const versions = { thresholdVersion, patientVersion, policyVersion, clearAfterMs, clearSamples };
+  const { version: policyVersion, conditions } = policy;
+  const versions = { thresholdVersion, patientVersion, policyVersion, conditions };
   return { key: JSON.stringify(versions), versions };
 }

@@ -3,7 +3,7 @@ import type { ActorHealth } from '../src/domain/actor-health.js';
 import type { Attribute } from '../src/domain/attributes.js';
 import type { EvaluationContext, Privacy } from '../src/domain/evaluate.js';
 import type { Lookup, LookupView } from '../src/domain/lookup.js';
-import type { Policy } from '../src/domain/policy.js';
+import type { PolicySource } from '../src/domain/policy.js';
 import type {
   Clock,
   Logger,
@@ -42,7 +42,7 @@ export interface WatchParts {
   readonly lookup: Lookup;
   /** LOOKUP_TIMEOUT_MS. */
   readonly lookupTimeoutMs: number;
-  readonly policy: Policy;
+  readonly policy: PolicySource;
   readonly privacy: Privacy;
   /** Decimals, plausible range and unit of each vital sign. */
   readonly attributes: readonly Attribute[];
@@ -204,7 +204,8 @@ function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
     }
     const { thresholdVersion, patientVersion } = view;
     const limits = limitsOf(view);
-    return { limits, thresholdVersion, patientVersion, policy, privacy, patient: (id) => view.patient(id) };
+    const patient = (id: string) => view.patient(id);
+    return { limits, thresholdVersion, patientVersion, policy: policy.current(), privacy, patient };
   };
 }
 

@@ -15,7 +15,6 @@ export function auditParts(parts: LookParts): AuditParts {
     mapping: config.vitals,
     idStep: config.idStep,
     attributes: config.attributes,
-    policy: config.policy,
     rds: connections.rds(),
     knownPatients: async (ids) => {
       const known = new Set<string>();

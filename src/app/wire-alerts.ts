@@ -3,7 +3,7 @@ import type { Actor } from '../../jobs/actor.js';
 import { createDeliverActor } from '../../jobs/deliver.js';
 import { createDispatchActor } from '../../jobs/dispatch.js';
 import { createPublisher } from '../sns/publisher.js';
-import { need, newToken } from './connections.js';
+import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
 
 export function wireDispatch({ config, connections, clock, log, metrics, onStep }: LookParts): Actor {
@@ -14,7 +14,10 @@ export function wireDispatch({ config, connections, clock, log, metrics, onStep 
     redis: connections.redis(),
     redisPrefix: settings.REDIS_PREFIX,
     queues: connections.queues(),
-    rules: { destinations: [need(settings, 'SNS_TOPIC_ARN')], alertMaxAgeMs: config.policy.alertMaxAgeMs },
+    rules: {
+      destinations: config.policy.routes.slice(-1).map(({ topic }) => topic),
+      alertMaxAgeMs: config.policy.alertMaxAgeMs,
+    },
     clock,
     log: log.child({ role: 'dispatch' }),
     metrics,
@@ -33,6 +36,7 @@ export function wireDeliver({ config, connections, clock, log, metrics, onStep }
     queues: connections.queues(),
     publisher: createPublisher(connections.snsSettings()),
     timeZone: settings.HOSPITAL_TIMEZONE,
+    consoleUrl: settings.CONSOLE_URL,
     clock,
     log: log.child({ role: 'deliver' }),
     metrics,

@@ -1,5 +1,6 @@
 // All commands. Each brings only its words here; what it does is imported when it runs, so that --help answers at once.
 import { Command, CommanderError } from 'commander';
+import { alertsCommand } from './alerts.js';
 import { auditCommand } from './audit.js';
 import { deadCommand } from './dead.js';
 import { doctorCommand } from './doctor.js';
@@ -69,6 +70,7 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     sourceCommand,
     positionCommand,
     deadCommand,
+    alertsCommand,
     lakeCommand,
     auditCommand,
     hiveCommand,

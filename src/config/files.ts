@@ -1,9 +1,9 @@
-// wardwatch.yaml and policy.yaml: their schemas, and their problems in our words.
-import { parse as parseYaml, YAMLParseError } from 'yaml';
+// wardwatch.yaml: its schema, and the attributes it names.
 import { z } from 'zod';
 import { ATTRIBUTES, type Attribute } from '../domain/attributes.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, DEFAULT_VITALS } from '../domain/mapping.js';
-import { cron, duration, ParseError } from './parsers.js';
+import { type Parsed, parsed, parseFile } from './documents.js';
+import { cron } from './parsers.js';
 import { didYouMean, type Problem } from './problems.js';
 
 const name = z.string().trim().min(1).max(64);
@@ -100,109 +100,9 @@ const ConfigFile = z.strictObject({
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 
-const PolicyFile = z.strictObject({
-  clearAfter: parsed(duration(0, 3_600_000)).default(30_000),
-  clearSamples: z.number().int().min(1).max(100).default(2),
-  alertMaxAge: parsed(duration(10_000, 604_800_000)).optional(),
-  // By the ward's name as the patients table has it.
-  wards: z.record(z.string().min(1), z.strictObject({ expectData: z.boolean().default(false) })).default({}),
-});
-export type PolicyFile = z.infer<typeof PolicyFile>;
-
-/** One of our parsers over a file's scalar: `30s` and 30000 mean the same. */
-function parsed<T>(parse: (text: string) => T) {
-  return z.union([z.string(), z.number()]).transform((value, context): T => {
-    try {
-      return parse(String(value));
-    } catch (error) {
-      if (!(error instanceof ParseError)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-      return z.NEVER;
-    }
-  });
-}
-
-export interface Parsed<T> {
-  readonly value: T | undefined;
-  readonly problems: readonly Problem[];
-}
-
 /** `label` is how the file is called in messages. An empty file is a file of defaults. */
 export function parseConfigFile(text: string, label: string): Parsed<ConfigFile> {
   return parseFile(ConfigFile, text, label);
-}
-
-export function parsePolicyFile(text: string, label: string): Parsed<PolicyFile> {
-  return parseFile(PolicyFile, text, label);
-}
-
-function parseFile<S extends z.ZodType>(schema: S, text: string, label: string): Parsed<z.infer<S>> {
-  let document: unknown;
-  try {
-    document = parseYaml(text, { prettyErrors: true, uniqueKeys: true }) ?? {};
-  } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error;
-    const at = error.linePos?.[0];
-    const where = at ? ` (line ${at.line}, column ${at.col})` : '';
-    return {
-      value: undefined,
-      problems: [{ setting: label, what: `is no YAML${where}: ${error.code}`, mend: 'Mend that line' }],
-    };
-  }
-  const result = schema.safeParse(document);
-  if (result.success) return { value: result.data, problems: [] };
-  return { value: undefined, problems: result.error.issues.flatMap((issue) => problemsOf(issue, schema, label)) };
-}
-
-function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, label: string): Problem[] {
-  const setting = `${label}: ${place(issue.path) || '(top level)'}`;
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, issue.path);
-    return issue.keys.map((key) => {
-      const meant = didYouMean(key, known);
-      return {
-        setting: `${label}: ${place([...issue.path, key])}`,
-        what: 'there is no such key',
-        mend: meant ? `Did you mean ${meant}?` : `Known here: ${known.join(', ')}`,
-      };
-    });
-  }
-  if (issue.code === 'invalid_union') {
-    const branch = issue.errors.find((errors) =>
-      errors.some((e) => e.path.length > 0 || e.code === 'unrecognized_keys'),
-    );
-    if (branch) {
-      return branch.flatMap((e) =>
-        problemsOf({ ...e, path: [...issue.path, ...e.path] } as z.core.$ZodIssue, schema, label),
-      );
-    }
-  }
-  return [{ setting, what: issue.message.replace(/^Invalid input: /, '').replace(/\.$/, ''), mend: 'Correct it' }];
-}
-
-function place(path: readonly PropertyKey[]): string {
-  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i ? '.' : ''}${String(part)}`)).join('');
-}
-
-/** The keys that the schema knows at a place of the document. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: unknown = schema;
-  for (const part of ['', ...path]) {
-    if (part !== '') {
-      if (at instanceof z.ZodArray) at = at.element;
-      else if (at instanceof z.ZodObject) at = (at.shape as Record<PropertyKey, unknown>)[part];
-    }
-    at = unwrap(at);
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
-}
-
-function unwrap(schema: unknown): unknown {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
-    return unwrap(schema.unwrap());
-  }
-  if (schema instanceof z.ZodUnion) return schema.options.find((option) => option instanceof z.ZodObject) ?? schema;
-  return schema;
 }
 
 /** The attributes that this deployment reads, from names of known ones and definitions of others. Later rows of one name are a problem. */

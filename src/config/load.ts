@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Attribute } from '../domain/attributes.js';
-import { hashId } from '../domain/identity.js';
 import type { ImportMode } from '../domain/import-settings.js';
 import type { PatientsMapping, ThresholdsMapping, VitalsMapping } from '../domain/mapping.js';
 import type { Policy } from '../domain/policy.js';
 import { ROLES, type RoleName } from '../domain/roles.js';
-import { type ConfigFile, parseConfigFile, parsePolicyFile, resolveAttributes } from './files.js';
+import { type ConfigFile, parseConfigFile, resolveAttributes } from './files.js';
 import { shown } from './mask.js';
 import { ParseError } from './parsers.js';
+import { parsePolicyFile, policyOf } from './policy-file.js';
 import { ConfigError, didYouMean, editDistance, type Problem } from './problems.js';
 import type { SettingRow } from './setting-row.js';
 import { SETTING_NAMES, SETTINGS, type SettingName, type Settings } from './settings.js';
@@ -103,16 +103,10 @@ export function loadConfig(options: LoadOptions): Config {
       patients: importOf(file, 'patients', raw.has('IMPORT_PATIENTS_CRON'), settings.IMPORT_PATIENTS_CRON),
       thresholds: importOf(file, 'thresholds', raw.has('IMPORT_THRESHOLDS_CRON'), settings.IMPORT_THRESHOLDS_CRON),
     },
-    policy: policyOf({
-      clearAfterMs: policyFile.clearAfter,
-      clearSamples: policyFile.clearSamples,
-      alertMaxAgeMs: raw.has('ALERT_MAX_AGE')
-        ? settings.ALERT_MAX_AGE
-        : (policyFile.alertMaxAge ?? settings.ALERT_MAX_AGE),
-      expectDataWards: Object.entries(policyFile.wards)
-        .filter(([, ward]) => ward.expectData)
-        .map(([name]) => name)
-        .sort(),
+    policy: policyOf(policyFile, {
+      topic: settings.SNS_TOPIC_ARN,
+      alertMaxAgeMs: settings.ALERT_MAX_AGE,
+      alertMaxAgeGiven: raw.has('ALERT_MAX_AGE'),
     }),
     authorities,
   };
@@ -126,11 +120,6 @@ export function metricsPort(settings: Settings, roles: readonly RoleName[]): num
     ROLES.findIndex((role) => roles.includes(role)),
   );
   return METRICS_PORT_BASE + METRICS_PORT_STEP * first + settings.NODE_APP_INSTANCE;
-}
-
-/** The version is a function of what is in force, whichever file or variable it came from. */
-function policyOf(content: Omit<Policy, 'version'>): Policy {
-  return { version: hashId('policy', JSON.stringify(content)), ...content };
 }
 
 /** `mysql://u:p@RDS.example.org:3306/Hospital` is `rds-example-org-hospital`; another port than MySQL's is part of it. */

@@ -96,6 +96,14 @@ export function url(...schemes: readonly string[]): Parse<string> {
   };
 }
 
+/** An address that is shown to people: without a user, a query or a slash at its end. */
+export const shownUrl: Parse<string> = (value) => {
+  const parsed = new URL(url('http', 'https')(value));
+  if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '')
+    throw new ParseError('must be an address without user, password, query and fragment: it stands in e-mails');
+  return parsed.href.replace(/\/+$/, '');
+};
+
 /** The URL of the hospital's database; its path is the database's name. */
 export const mysqlUrl: Parse<string> = (value) => {
   const parsed = new URL(url('mysql')(value));

@@ -86,7 +86,7 @@ export const SETTINGS = {
     help: 'Kafka, the record: host:port, several parted by commas.',
     parse: p.brokers,
     example: 'kafka-1:9092,kafka-2:9092,kafka-3:9092',
-    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'maintain'],
+    roles: ['poll', 'archive', 'watch', 'dispatch', 'deliver', 'console', 'maintain'],
   }),
   KAFKA_SSL: row({ help: 'TLS to Kafka.', parse: p.flag, fallback: 'false', example: 'true' }),
   KAFKA_SSL_CA: row({
@@ -210,7 +210,7 @@ export const SETTINGS = {
   }),
   // ── the process ──
   CONSOLE_HOST: row({
-    help: 'Address that the console (Bull Board) listens on. It has no login: keep it on this machine or behind a proxy that has one.',
+    help: 'Address that the console (Bull Board, the API of the alerts) listens on. It has no login: on another address than this machine it changes nothing and names no patient; keep it behind a proxy that has one.',
     parse: p.text,
     fallback: '127.0.0.1',
     example: '127.0.0.1',
@@ -220,6 +220,11 @@ export const SETTINGS = {
     parse: p.integer(0, 65_535),
     fallback: '9400',
     example: '9400',
+  }),
+  CONSOLE_URL: row({
+    help: "Where readers of e-mails reach the console: messages link to their episode's page there, which only shows.",
+    parse: p.shownUrl,
+    example: 'https://wardwatch.example.org',
   }),
   METRICS_PORT: row({
     help: 'Port of /live, /ready and /metrics. By default 9410 + 10 × index of the first role + NODE_APP_INSTANCE; 0 is a free one. The log says it: http.listening.',

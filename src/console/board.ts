@@ -7,6 +7,7 @@ import fastify from 'fastify';
 import type { z } from 'zod';
 import { JOB_ERROR_CODES } from '../domain/job-error.js';
 import type { Logger } from '../domain/ports.js';
+import { type AlertsApiParts, alertsApi } from './alerts-api.js';
 import { type HttpServer, serverOf } from './http.js';
 
 const BASE_PATH = '/queues';
@@ -36,10 +37,11 @@ export interface BoardQueue {
 
 export interface BoardParts {
   readonly queues: readonly BoardQueue[];
+  readonly alerts: AlertsApiParts;
   readonly log: Logger;
 }
 
-/** The console's server: the board at /queues. */
+/** The console's server: the board at /queues, the alerts at /api and /episodes. */
 export function createConsole(parts: BoardParts): HttpServer {
   const adapter = new FastifyAdapter().setBasePath(BASE_PATH);
   createBullBoard({
@@ -64,6 +66,7 @@ export function createConsole(parts: BoardParts): HttpServer {
   });
   app.get('/', (_request, reply) => reply.redirect(BASE_PATH));
   app.register(adapter.registerPlugin(), { prefix: BASE_PATH });
+  app.register(alertsApi(parts.alerts));
   return serverOf(app, parts.log, 'console');
 }
 

@@ -17,14 +17,20 @@ export interface DecisionRules {
  */
 export function decide(event: EpisodeEvent, view: EpisodeView, rules: DecisionRules, nowMs: number): Decision {
   const at = formatMicros(microsOfMs(nowMs));
-  const nothing = (reason: DecisionReason): Decision => ({ reason, send: [], at });
+  const nothing = (reason: DecisionReason): Decision => ({ reason, send: [], timers: [], emits: [], at });
   switch (event.kind) {
     case 'raised':
     case 'worsened':
     case 'stale': {
       const { kind } = event;
       if (event.mark !== undefined || ageMs(event, nowMs) > rules.alertMaxAgeMs) return nothing('historic');
-      return { reason: 'routed', send: rules.destinations.map((to) => send(event, kind, to, [])), at };
+      return {
+        reason: 'routed',
+        send: rules.destinations.map((to) => send(event, kind, to, [])),
+        timers: [],
+        emits: [],
+        at,
+      };
     }
     case 'resolved': {
       const destinations = [...new Set(view.told.map((told) => told.destination))];
@@ -32,6 +38,8 @@ export function decide(event: EpisodeEvent, view: EpisodeView, rules: DecisionRu
       return {
         reason: 'routed',
         send: destinations.map((to) => send(event, 'resolved', to, toldBefore(view, to))),
+        timers: [],
+        emits: [],
         at,
       };
     }
@@ -47,8 +55,8 @@ export function toldBefore(view: EpisodeView, destination: string): string[] {
 
 /** The view after the event and its decision. */
 export function fold(view: EpisodeView, decision: Decision, offset: number): EpisodeView {
-  const told = decision.send.map(({ destination, notificationId }) => ({ destination, notificationId }));
-  return { version: view.version + 1, offset, told: [...view.told, ...told] };
+  const told = decision.send.map(({ destination, notificationId, kind }) => ({ destination, notificationId, kind }));
+  return { ...view, version: view.version + 1, offset, told: [...view.told, ...told] };
 }
 
 /** Counts from `notBefore`, the later of what the device and what the poller's reads say (alerts.md); never from the device's clock alone. */
@@ -58,5 +66,5 @@ function ageMs(event: EpisodeEvent, nowMs: number): number {
 
 function send(event: EpisodeEvent, kind: Send['kind'], destination: string, after: readonly string[]): Send {
   const id = notificationId(event.episodeId, kind, event.index, destination);
-  return { kind, n: event.index, destination, notificationId: id, after };
+  return { kind, n: event.index, destination, notificationId: id, after, severity: event.severity };
 }

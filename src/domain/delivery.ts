@@ -1,12 +1,11 @@
 // alert-deliveries: what is written for each notification, and what its history adds up to.
 import type { DeliveryRecord, DeliveryState, EpisodeEvent } from './events.js';
 import { notificationId } from './identity.js';
-import type { NewNotification } from './ledger.js';
 import type { Decision, Send } from './notification.js';
 
 /** What names a notification on each of its records. */
 export type DeliverySubject = Pick<
-  NewNotification,
+  DeliveryRecord,
   'notificationId' | 'trigger' | 'eventId' | 'episodeId' | 'kind' | 'n' | 'destination'
 >;
 
@@ -18,6 +17,8 @@ export interface DeliveryFact {
   readonly snsMessageId?: string;
   readonly possibleRepeat?: boolean;
   readonly due?: string;
+  /** The notification that stands for this one. */
+  readonly coveredBy?: string;
 }
 
 export function deliveryRecord(subject: DeliverySubject, fact: DeliveryFact, at: string): DeliveryRecord {
@@ -35,7 +36,7 @@ export function deliveryRecord(subject: DeliverySubject, fact: DeliveryFact, at:
     attempt: fact.attempt ?? 0,
     due: fact.due ?? null,
     snsMessageId: fact.snsMessageId ?? null,
-    coveredBy: null,
+    coveredBy: fact.coveredBy ?? null,
     possibleRepeat: fact.possibleRepeat ?? false,
     at,
   };
@@ -53,7 +54,7 @@ export function decisionRecords(event: EpisodeEvent, decision: Decision): Delive
 export function subjectOf(
   event: { readonly eventId: string; readonly episodeId: string },
   send: Send,
-): DeliverySubject {
+): DeliverySubject & Pick<Send, 'kind'> {
   return {
     notificationId: send.notificationId,
     trigger: event.episodeId,
@@ -96,9 +97,16 @@ export interface DeliveryHistory {
   readonly attempt: number;
   /** Some attempt may have been accepted: whatever is sent now says so. */
   readonly possibleRepeat: boolean;
+  /** The notification that stands for it, unless it was sent by itself since; '' otherwise. */
+  readonly coveredBy: string;
 }
 
-export const NO_HISTORY: DeliveryHistory = { standing: 'unsent', attempt: 0, possibleRepeat: false };
+export const NO_HISTORY: DeliveryHistory = { standing: 'unsent', attempt: 0, possibleRepeat: false, coveredBy: '' };
+
+/** Reason of `scheduled` records: a person has asked for another try. */
+export const REDRIVEN = 'redriven';
+/** Reason of records of notifications that another one stands for. */
+export const COVERED = 'covered';
 
 /**
  * Folds the next record of one notification. `accepted` is final. An outcome speaks for the attempt of its number: one that
@@ -106,13 +114,23 @@ export const NO_HISTORY: DeliveryHistory = { standing: 'unsent', attempt: 0, pos
  * an earlier one had no outcome may repeat it.
  */
 export function foldDelivery(history: DeliveryHistory, record: DeliveryRecord): DeliveryHistory {
-  const decision = record.state === 'decided' || record.state === 'scheduled' || record.state === 'suppressed';
-  if (decision || history.standing === 'accepted') return history;
+  if (history.standing === 'accepted') return history;
+  if (record.state === 'scheduled') return foldScheduled(history, record);
+  if (record.state === 'decided' || record.state === 'suppressed') return history;
   const attempt = Math.max(history.attempt, record.attempt);
   const overtook = record.state === 'attempt' && history.standing === 'open-attempt';
   const possibleRepeat = history.possibleRepeat || record.possibleRepeat || record.state === 'unknown' || overtook;
   const overtaken = record.attempt < history.attempt && record.state !== 'accepted';
-  return { standing: overtaken ? history.standing : STANDING[record.state], attempt, possibleRepeat };
+  const coveredBy = record.state === 'attempt' ? '' : (record.coveredBy ?? history.coveredBy);
+  return { standing: overtaken ? history.standing : STANDING[record.state], attempt, possibleRepeat, coveredBy };
+}
+
+/** Another one stands for it from here on; or a person has asked for what was given up, which changes nothing of what is under way. */
+function foldScheduled(history: DeliveryHistory, record: DeliveryRecord): DeliveryHistory {
+  const given = history.standing === 'dead' || history.standing === 'held';
+  const standing = given ? 'unsent' : history.standing;
+  if (record.reason === COVERED) return { ...history, standing, coveredBy: record.coveredBy ?? '' };
+  return record.reason === REDRIVEN ? { ...history, standing, coveredBy: given ? '' : history.coveredBy } : history;
 }
 
 const STANDING: Readonly<Record<DeliveryState, DeliveryStanding>> = {

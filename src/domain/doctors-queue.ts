@@ -1,10 +1,12 @@
 // Decodes doctors-queue: by hand, and strictly, since what passes here may reach a doctor.
-import type { ContextEvent, EpisodeEvent, HeartbeatEvent } from './events.js';
+import type { ContextEvent, EpisodeEvent, HeartbeatEvent, OperatorEvent } from './events.js';
+import { decodeOperatorEvent } from './operator-events.js';
 import type { DeadReason } from './reading.js';
 import { parseMicros } from './time.js';
 
 export type DoctorsQueueRecord =
   | { readonly type: 'episode'; readonly event: EpisodeEvent }
+  | { readonly type: 'operator'; readonly event: OperatorEvent }
   | { readonly type: 'other'; readonly event: ContextEvent | HeartbeatEvent }
   | { readonly type: 'dead'; readonly reason: DeadReason };
 
@@ -26,6 +28,8 @@ export function decodeDoctorsQueue(value: Buffer | string | null): DoctorsQueueR
   if (message.kind === 'context' || message.kind === 'heartbeat') {
     return { type: 'other', event: message as unknown as ContextEvent | HeartbeatEvent };
   }
+  const operator = decodeOperatorEvent(message);
+  if (operator !== undefined) return operator === null ? dead('wrong-shape') : { type: 'operator', event: operator };
   return isEpisodeEvent(message) ? { type: 'episode', event: message as unknown as EpisodeEvent } : dead('wrong-shape');
 }
 

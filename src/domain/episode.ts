@@ -1,5 +1,6 @@
 // The condition table of alerts.md for one patient, attribute and direction: from a state and a sample to the next state.
 import type { Direction, EpisodeEventKind, Severity } from './events.js';
+import type { ConditionTiming } from './policy.js';
 import { isMoreSevere } from './severity.js';
 import type { Micros } from './time.js';
 
@@ -43,10 +44,7 @@ export interface EpisodeChange extends EpisodeKey {
 }
 
 /** When an episode ends: milliseconds of event time since the first normal reading in a row, and how many of them. */
-export interface ClearTiming {
-  readonly clearAfterMs: number;
-  readonly clearSamples: number;
-}
+export type ClearTiming = Pick<ConditionTiming, 'clearAfterMs' | 'clearSamples'>;
 
 /** A reading as one key sees it: normal, or how bad. What neither clears nor confirms is no sample. */
 export type Sample = Severity | 'normal';

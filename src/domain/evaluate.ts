@@ -5,7 +5,7 @@ import { type ClockFlag, notBeforeOf } from './event-time.js';
 import type { Direction, EpisodeEvent, EpisodeEventKind, EvaluationReason, EventPatient } from './events.js';
 import { episodeId, readingId, watchEventId } from './identity.js';
 import type { Patient } from './patient.js';
-import type { Policy } from './policy.js';
+import { type Policy, timingOf } from './policy.js';
 import type { Reading } from './reading.js';
 import type { Judgement, ThresholdTable } from './threshold-table.js';
 import { formatMicros, type Micros, parseMicros } from './time.js';
@@ -118,7 +118,13 @@ function abnormal(
   const before = find(draft.open, attribute, direction);
   const marked = reading.mark !== undefined;
   const next = before
-    ? advance(before, judgement.severity, time.eventUs, context.policy, marked)
+    ? advance(
+        before,
+        judgement.severity,
+        time.eventUs,
+        timingOf(context.policy.conditions, attribute, before.severity),
+        marked,
+      )
     : begin(
         episodeId(reading.patientId, attribute, direction, readingId(reading.source, reading.row)),
         judgement.severity,
@@ -141,7 +147,8 @@ function normal(
 ): void {
   const before = find(draft.open, attribute, direction);
   if (!before) return;
-  const { state, emits } = advance(before, 'normal', draft.time.eventUs, draft.context.policy);
+  const timing = timingOf(draft.context.policy.conditions, attribute, before.severity);
+  const { state, emits } = advance(before, 'normal', draft.time.eventUs, timing);
   draft.changes.push({ patientId: draft.reading.patientId, attribute, direction, state });
   if (emits === null) return;
   const ended = { ...before, eventIndex: before.eventIndex + 1 };

@@ -1,6 +1,7 @@
 // What travels on doctors-queue and alert-deliveries (contracts.md): the alert's history and what became of each notification.
 
 import type { ClockFlag } from './event-time.js';
+import type { ConditionTable } from './policy.js';
 
 export type Direction = 'low' | 'high' | 'unclassified';
 export type Severity = 'high' | 'medium' | 'low';
@@ -80,9 +81,8 @@ export interface ContextEvent {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
-  /** When an episode ends under that policy: its version says only that it is another. */
-  readonly clearAfterMs: number;
-  readonly clearSamples: number;
+  /** When episodes begin and end under that policy: its version says only that it is another. */
+  readonly conditions: ConditionTable;
 }
 
 /** Once a minute and partition: proof of the whole way from RDS on. */
@@ -95,7 +95,78 @@ export interface HeartbeatEvent {
   readonly partition: number;
 }
 
-export type DoctorsQueueMessage = EpisodeEvent | ContextEvent | HeartbeatEvent;
+interface OperatorBase {
+  readonly v: 1;
+  readonly eventId: string;
+  /** Who: an account, or `dispatch`. */
+  readonly by: string;
+  readonly at: string;
+}
+
+interface AboutEpisode extends OperatorBase {
+  readonly episodeId: string;
+  /** Also the key: in the same partition as the episode's other events. */
+  readonly patientId: string;
+}
+
+/** Somebody has it in hand: no reminders, no escalation. `until` null: as long as the policy says. */
+export interface AcknowledgedEvent extends AboutEpisode {
+  readonly kind: 'acknowledged';
+  readonly note: string;
+  readonly until: string | null;
+}
+
+/** Its id comes from the acknowledgement that it ends, so that a repeat is the same event. */
+export interface AckEndedEvent extends AboutEpisode {
+  readonly kind: 'ack-ended';
+  readonly reason: 'expired' | 'worsened' | 'withdrawn';
+}
+
+/** Everything that is there must fit; at least one is. */
+export interface SilenceMatcher {
+  readonly patientId?: string;
+  readonly ward?: string;
+  readonly attribute?: string;
+}
+
+/** Alerts that fit are held back. Key `silence:<id>`, as of its end. */
+export interface SilencedEvent extends OperatorBase {
+  readonly kind: 'silenced';
+  readonly silenceId: string;
+  readonly matcher: SilenceMatcher;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly reason: string;
+}
+
+export interface SilenceEndedEvent extends OperatorBase {
+  readonly kind: 'silence-ended';
+  readonly silenceId: string;
+  readonly reason: 'expired' | 'withdrawn';
+}
+
+/** So many episodes of one patient, attribute and direction that they are told as one (flapping). */
+export interface UnstableEvent extends AboutEpisode {
+  readonly kind: 'unstable';
+  readonly attribute: string;
+  readonly direction: Direction;
+  readonly episodes: number;
+}
+
+/** Whether an alert was of use, said by somebody afterwards. */
+export interface RatedEvent extends AboutEpisode {
+  readonly kind: 'rated';
+  readonly rating: 'useful' | 'false' | 'not-actionable' | 'poor-details' | 'other';
+  readonly note: string;
+}
+
+/** About an episode: its dispatcher folds them into the episode's view. */
+export type EpisodeOperatorEvent = AcknowledgedEvent | AckEndedEvent | UnstableEvent | RatedEvent;
+export type SilenceEvent = SilencedEvent | SilenceEndedEvent;
+/** Events of doctors-queue that are not watch's. */
+export type OperatorEvent = EpisodeOperatorEvent | SilenceEvent;
+
+export type DoctorsQueueMessage = EpisodeEvent | ContextEvent | HeartbeatEvent | OperatorEvent;
 
 export type DeliveryState =
   | 'decided'
@@ -123,6 +194,9 @@ export type NotificationKind =
   | 'technical'
   | 'heartbeat';
 
+/** What a line of alert-deliveries is about: a notification; a timer that only ends an acknowledgement; an event that nobody is told of. */
+export type DeliveryKind = NotificationKind | 'ack-expiry' | OperatorEvent['kind'];
+
 /** One line of a notification's history on alert-deliveries, key = trigger. */
 export interface DeliveryRecord {
   readonly v: 1;
@@ -130,7 +204,7 @@ export interface DeliveryRecord {
   readonly trigger: string;
   readonly eventId: string;
   readonly episodeId: string;
-  readonly kind: NotificationKind;
+  readonly kind: DeliveryKind;
   readonly n: number;
   readonly destination: string;
   readonly state: DeliveryState;

@@ -1,9 +1,9 @@
 // The notification ledger: the working view of what is to be sent and what became of it. Its truth is alert-deliveries; Redis holds it.
-import type { EpisodeEvent, NotificationKind } from './events.js';
+import type { EpisodeEvent, NotificationKind, Severity } from './events.js';
 import type { Decision, EpisodeView } from './notification.js';
 
-/** SENT, CANCELLED and DEAD are settled: they never change by themselves. */
-export type NotificationState = 'PENDING' | 'SENDING' | 'HELD' | 'SENT' | 'CANCELLED' | 'DEAD';
+/** SENT, CANCELLED and DEAD are settled: they never change by themselves. COVERED: another row stands for it, and it shares that one's end. */
+export type NotificationState = 'PENDING' | 'SENDING' | 'HELD' | 'COVERED' | 'SENT' | 'CANCELLED' | 'DEAD';
 
 export function isSettled(state: NotificationState): boolean {
   return state === 'SENT' || state === 'CANCELLED' || state === 'DEAD';
@@ -21,6 +21,9 @@ export interface NewNotification {
   readonly kind: NotificationKind;
   readonly n: number;
   readonly destination: string;
+  readonly severity: Severity;
+  /** The row whose topic refuses everything and that this one stands in for at the fallback topic. */
+  readonly fallbackFor?: string;
   /** Those that must be settled first. */
   readonly after: readonly string[];
   /** Where its decision, later its last attempt, lies on alert-deliveries: nothing newer about it lies before that. */
@@ -47,13 +50,22 @@ export interface NotificationRow extends NewNotification {
   /** The first message was refused for its content: send the plain one. */
   readonly safe: boolean;
   readonly reason: string;
+  /** The row that stands for this one while it is COVERED, and that stood for it afterwards; '' otherwise. */
+  readonly coveredBy: string;
+  /** Those that this row stands for. */
+  readonly covers: readonly string[];
+  /** That it stands for them is on alert-deliveries. */
+  readonly coversRecorded: boolean;
+  /** Its row at the fallback topic; '' where there is none. */
+  readonly fallback: string;
+  readonly fallbackFor: string;
   /** Redis's clock when the row was read. */
   readonly now: number;
 }
 
 /** How a claim ends. */
 export interface Settlement {
-  readonly state: Exclude<NotificationState, 'SENDING'>;
+  readonly state: Exclude<NotificationState, 'SENDING' | 'COVERED'>;
   readonly reason: string;
   /** For PENDING and HELD: when to go on. */
   readonly dueInMs?: number;
@@ -87,22 +99,25 @@ export interface DueRow {
   readonly generation: number;
 }
 
+/** A row as it was seen: it is covered only if nothing has happened to it since. */
+export interface CoverClaim {
+  readonly notificationId: string;
+  readonly attempt: number;
+}
+
+/** `exists`: a new row's id is taken, or the one that is there is being sent or settled. `none`: all had moved on. */
+export type CoverResult =
+  | { readonly outcome: 'covered'; readonly covered: readonly string[] }
+  | { readonly outcome: 'exists' | 'none' };
+
 /** Thrown by every method of the ledger when Redis is not the one that it was built in, or lost its epoch. */
 export class LedgerLostError extends Error {
   override readonly name = 'LedgerLostError';
   readonly code = 'LEDGER_LOST';
 }
 
-/** Every method is one script that first checks the epoch, and may be repeated. */
-export interface Ledger {
-  /** `now`: the ledger's own clock, ms. */
-  view(
-    episodeId: string,
-    eventId: string,
-  ): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null; readonly now: number }>;
-  fold(input: FoldInput): Promise<FoldResult>;
-  /** The event as it was folded; undefined where it isn't known (any more). */
-  event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;
+/** What of the ledger is about rows. */
+export interface NotificationLedger {
   /** Creates the row, or answers with the one that is there. */
   open(row: NewNotification): Promise<OpenedRow>;
   read(notificationId: string): Promise<NotificationRow | undefined>;
@@ -117,14 +132,52 @@ export interface Ledger {
   settle(notificationId: string, token: string, settlement: Settlement): Promise<boolean>;
   /** PENDING or HELD → another state without a claim. False: it was in neither. */
   move(notificationId: string, settlement: Settlement): Promise<boolean>;
+  /** PENDING and HELD rows → COVERED by a new row, or by one that is there and not being sent. What it stands for has to be recorded next. */
+  cover(
+    by: { readonly create: NewNotification } | { readonly into: string },
+    rows: readonly CoverClaim[],
+  ): Promise<CoverResult>;
+  /** The records stand; `decision` is where a new row's own lies. False: it has come to stand for more. */
+  coversRecorded(
+    notificationId: string,
+    covers: readonly string[],
+    decision?: { readonly partition: number; readonly offset: number },
+  ): Promise<boolean>;
+  /** COVERED by that row → what became of it; PENDING: by itself again. Answers how many were. */
+  settleCovered(
+    by: string,
+    notificationIds: readonly string[],
+    state: Exclude<NotificationState, 'SENDING' | 'COVERED' | 'HELD'>,
+    reason: string,
+  ): Promise<number>;
+  /** DEAD or HELD → PENDING, with a new job's generation; those that it stood for and that shared its end stand behind it again. */
+  redrive(row: NotificationRow, reason: string): Promise<number | undefined>;
+  /** Notes which row stands in at the fallback topic. */
+  fallenBack(notificationId: string, fallback: string): Promise<void>;
+  /** Rows that a person has to look at, HELD and DEAD, the oldest first. */
+  troubled(limit: number): Promise<readonly NotificationRow[]>;
+  /** Age of the oldest row of high severity that nobody has been told of, ms. */
+  oldestUnsentMs(): Promise<number | undefined>;
   /** Rows that should have moved by now. */
   overdue(limit: number): Promise<readonly DueRow[]>;
   /** A new job id for an open row, if its generation is still this one; undefined otherwise. */
   bump(notificationId: string, generation: number): Promise<number | undefined>;
   /** Looked after: not overdue again for a while. */
   postpone(notificationIds: readonly string[], ms: number): Promise<void>;
-  /** Open rows by state, of the first thousand. */
+  /** Open and dead rows by state, of the first thousand. */
   openCounts(): Promise<Readonly<Partial<Record<NotificationState, number>>>>;
+}
+
+/** Every method is one script that first checks the epoch, and may be repeated. */
+export interface Ledger extends NotificationLedger {
+  /** `now`: the ledger's own clock, ms. */
+  view(
+    episodeId: string,
+    eventId: string,
+  ): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null; readonly now: number }>;
+  fold(input: FoldInput): Promise<FoldResult>;
+  /** The event as it was folded; undefined where it isn't known (any more). */
+  event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;
 }
 
 /** A restored row's state comes from alert-deliveries. */
@@ -133,6 +186,8 @@ export interface RestoredNotification extends NewNotification {
   readonly attempt: number;
   readonly possibleRepeat: boolean;
   readonly reason: string;
+  readonly coveredBy: string;
+  readonly covers: readonly string[];
   /** False: stays as it is until a person decides. */
   readonly driven: boolean;
 }

@@ -77,13 +77,18 @@ export interface PartitionReader {
   offsets(topic: string, partition: number): Promise<{ readonly start: number; readonly stableEnd: number }>;
   /**
    * Calls `onRecord` for each committed record from `from` on, up to the record that carries `untilToken`
-   * (key `token`, value = the token; it is not passed on) or, without one, up to the stable end of this moment.
+   * (key `token`, value = the token; it is not passed on) or, without one, up to the stable end of this moment, and not to `to`.
    * Resolves with the offset after the last one read. Throws when a token does not come within the time-out.
    */
   read(
     topic: string,
     partition: number,
-    options: { readonly from?: number; readonly untilToken?: string; readonly timeoutMs?: number },
+    options: {
+      readonly from?: number;
+      readonly to?: number;
+      readonly untilToken?: string;
+      readonly timeoutMs?: number;
+    },
     onRecord: (record: ReceivedRecord) => void,
   ): Promise<{ readonly next: number }>;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 // Events of watch that carry no patient: which versions a partition evaluates with, and that the whole way from RDS works.
 import type { ContextEvent, HeartbeatEvent } from './events.js';
 import { hashId } from './identity.js';
+import type { ConditionTable } from './policy.js';
 import type { Tick } from './reading.js';
 
 /** A tick's heartbeat is due once in each of these, by the tick's own time. */
@@ -10,13 +11,12 @@ export interface Versions {
   readonly thresholdVersion: string;
   readonly patientVersion: string;
   readonly policyVersion: string;
-  readonly clearAfterMs: number;
-  readonly clearSamples: number;
+  readonly conditions: ConditionTable;
 }
 
 /** `offset`: the first one of `partition` that is evaluated with these versions. The same use has the same id. */
 export function contextEvent(partition: number, offset: number, versions: Versions, nowIso: string): ContextEvent {
-  const { thresholdVersion, patientVersion, policyVersion, clearAfterMs, clearSamples } = versions;
+  const { thresholdVersion, patientVersion, policyVersion, conditions } = versions;
   const position = [String(partition), String(offset)];
   return {
     v: 1,
@@ -29,8 +29,7 @@ export function contextEvent(partition: number, offset: number, versions: Versio
     thresholdVersion,
     patientVersion,
     policyVersion,
-    clearAfterMs,
-    clearSamples,
+    conditions,
   };
 }
 

@@ -74,8 +74,9 @@ export async function createPartitionReader(cluster: Cluster, clock: Clock): Pro
 
   return {
     offsets,
-    read: async (topic, partition, { from, untilToken, timeoutMs = TIMEOUT_MS }, onRecord) => {
-      const held = await offsets(topic, partition, timeoutMs);
+    read: async (topic, partition, { from, to, untilToken, timeoutMs = TIMEOUT_MS }, onRecord) => {
+      const found = await offsets(topic, partition, timeoutMs);
+      const held = { ...found, stableEnd: Math.min(found.stableEnd, to ?? Number.MAX_SAFE_INTEGER) };
       let next = from ?? held.start;
       if (next < held.start)
         throw new PositionLostError({ topic, partition, expected: next, start: held.start, end: held.stableEnd });

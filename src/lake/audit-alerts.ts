@@ -26,8 +26,6 @@ export interface PartitionCut {
 export interface AuditedAlerts {
   readonly attributes: readonly Attribute[];
   readonly partitions: readonly PartitionCut[];
-  /** In force now: for context events of before they carried their timing. */
-  readonly policy: { readonly version: string; readonly clearAfterMs: number; readonly clearSamples: number };
   /** Which of these patients are in the hospital's table now. */
   readonly knownPatients: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Only alerts of readings of these ids are compared; null: all. */
@@ -57,14 +55,13 @@ export async function auditAlerts(lake: LakeSql, audited: AuditedAlerts): Promis
 }
 
 /** `reading`: what the watcher has evaluated, with the versions and the timing that were in force. Once each, however often it lies in the lake. */
-async function createReadings(lake: LakeSql, { policy, attributes }: AuditedAlerts): Promise<void> {
-  const known = text(policy.version);
+async function createReadings(lake: LakeSql, { attributes }: AuditedAlerts): Promise<void> {
   await lake.run(
     `CREATE TABLE context AS
      SELECT kafka_partition AS p, CAST(json_extract_string(body, '$.offset') AS BIGINT) AS o,
        threshold_version AS limits, patient_version AS people,
-       ${US_PER_MS} * coalesce(CAST(json_extract_string(body, '$.clearAfterMs') AS BIGINT), CASE WHEN policy_version = ${known} THEN ${policy.clearAfterMs} END) AS clear_us,
-       coalesce(CAST(json_extract_string(body, '$.clearSamples') AS BIGINT), CASE WHEN policy_version = ${known} THEN ${policy.clearSamples} END) AS clear_samples
+       ${US_PER_MS} * CAST(json_extract_string(body, '$.conditions.default.clearAfterMs') AS BIGINT) AS clear_us,
+       CAST(json_extract_string(body, '$.conditions.default.clearSamples') AS BIGINT) AS clear_samples
      FROM alert WHERE kind = 'context'
      QUALIFY row_number() OVER (PARTITION BY p, o ORDER BY kafka_offset DESC) = 1`,
   );

@@ -171,6 +171,12 @@ function field(
   });
 }
 
+/** Watch's events carry the patient, those of people only the id. */
+function patientIdOf(fields: Readonly<Record<string, unknown>>): string | null {
+  const id = inner(fields.patient, 'id') ?? fields.patientId;
+  return typeof id === 'string' ? id : null;
+}
+
 function inner(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
@@ -194,7 +200,7 @@ export const ALERT_TABLE = eventTable('alert', [
   field('episode_id', 'episodeId', 'string'),
   field('event_index', 'index', 'int32'),
   field('written_by', 'by', 'string'),
-  field('patient_id', 'patient.id', 'string'),
+  column('patient_id', 'string', 'optional', (p) => patientIdOf(p.message.fields)),
   field('ward', 'patient.ward', 'string'),
   field('attribute', 'attribute', 'string'),
   field('direction', 'direction', 'string'),

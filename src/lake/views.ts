@@ -55,7 +55,7 @@ function alerts(signs: readonly Sign[], { quote, instant, member }: SqlDialect):
   ${instant('a.measured_at')} AS input_message_time, ${instant('a.at')} AS alert_generated_time,
   a.message AS alert_message, a.dt, a.hr
 FROM alert a LEFT JOIN patients_information p ON p.patientid = a.patient_id
-WHERE a.episode_id IS NOT NULL`;
+WHERE a.written_by = 'watch' AND a.episode_id IS NOT NULL`;
 }
 
 /**
@@ -105,7 +105,7 @@ FROM (
 ) e`;
 }
 
-/** One row a notification, with how long it took from the measurement to SNS's acceptance. `dt` is the day it was decided. */
+/** One row a notification (timers are none until they have gone off), with how long it took from the measurement to SNS's acceptance. `dt` is the day it was decided. */
 function notifications({ instant, micros }: SqlDialect): string {
   const state = (name: string) => `SUM(CASE WHEN state = '${name}' THEN 1 ELSE 0 END)`;
   const outcomes = ['accepted', 'cancelled', 'dead', 'held', 'suppressed'];
@@ -117,7 +117,7 @@ FROM (
     MAX(destination) AS destination, ${state('attempt')} AS attempts,
     CASE ${outcomes.map((name) => `WHEN ${state(name)} > 0 THEN '${name}'`).join(' ')} ELSE 'open' END AS outcome,
     MIN(CASE WHEN state = 'accepted' THEN delivery.at END) AS accepted_us, MIN(dt) AS dt
-  FROM delivery GROUP BY notification_id
+  FROM delivery WHERE state <> 'scheduled' OR destination <> '' GROUP BY notification_id
 ) d
 LEFT JOIN alert a ON a.event_id = d.event_id AND a.written_by = 'watch'`;
 }

@@ -1,7 +1,7 @@
 // Which Redis the ledger was built in: `epoch` holds the server's run id and a token, and every script compares both.
 import { randomBytes } from 'node:crypto';
 import type { LedgerEpoch, LedgerRebuild } from '../domain/ledger.js';
-import { FINISHED_KEPT_MS, type LedgerKeys } from './ledger-keys.js';
+import { COVERED_GRACE_MS, FINISHED_KEPT_MS, type LedgerKeys } from './ledger-keys.js';
 import { foldArgs, rowFields } from './ledger-rows.js';
 import type { RunScript } from './script-runner.js';
 
@@ -45,9 +45,10 @@ function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: st
     },
     restore: async (row, leaseMs) => {
       const fields = ['attempt', row.attempt, 'possibleRepeat', row.possibleRepeat ? 1 : 0, 'reason', row.reason];
+      const covers = ['coveredBy', row.coveredBy, 'covers', JSON.stringify(row.covers), 'coversRecorded', 1];
       await run(
         'restore',
-        [keys.epoch, keys.notification(row.notificationId), keys.due],
+        [keys.epoch, keys.due, keys.trouble, keys.unsent, keys.notification(row.notificationId)],
         [
           epoch,
           row.notificationId,
@@ -55,10 +56,13 @@ function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: st
           FINISHED_KEPT_MS,
           row.state,
           row.driven ? 1 : 0,
+          row.severity === 'high' ? 1 : 0,
+          row.state === 'COVERED' ? COVERED_GRACE_MS : 0,
           ...rowFields(row),
           'token',
           token,
           ...fields,
+          ...covers,
         ],
       );
     },

@@ -1,7 +1,7 @@
 // Rows and views as Redis keeps them: text in, text out.
 import type { EpisodeEvent } from '../domain/events.js';
 import type { NewNotification, NotificationRow, NotificationState } from '../domain/ledger.js';
-import type { Decision, EpisodeView, Told } from '../domain/notification.js';
+import { type Decision, type EpisodeView, NO_EPISODE, type Told } from '../domain/notification.js';
 import { parseMicros } from '../domain/time.js';
 import { FINISHED_KEPT_MS } from './ledger-keys.js';
 import type { ScriptAnswer } from './script-runner.js';
@@ -13,7 +13,7 @@ export function rowFields(row: NewNotification): string[] {
   return [
     ...['notificationId', row.notificationId, 'trigger', row.trigger, 'eventId', row.eventId],
     ...['episodeId', row.episodeId, 'kind', row.kind, 'n', String(row.n), 'destination', row.destination],
-    ...['after', JSON.stringify(row.after)],
+    ...['severity', row.severity, 'fallbackFor', row.fallbackFor ?? '', 'after', JSON.stringify(row.after)],
     ...['logPartition', String(row.logPartition), 'logOffset', String(row.logOffset)],
   ];
 }
@@ -32,6 +32,7 @@ export function parseRow(answer: ScriptAnswer): NotificationRow | undefined {
     kind: text(f, 'kind') as NotificationRow['kind'],
     n: number(f, 'n'),
     destination: text(f, 'destination'),
+    severity: text(f, 'severity') as NotificationRow['severity'],
     after: JSON.parse(text(f, 'after')) as string[],
     logPartition: number(f, 'logPartition'),
     logOffset: number(f, 'logOffset'),
@@ -46,6 +47,11 @@ export function parseRow(answer: ScriptAnswer): NotificationRow | undefined {
     possibleRepeat: f.possibleRepeat === '1',
     safe: f.safe === '1',
     reason: f.reason ?? '',
+    coveredBy: f.coveredBy ?? '',
+    covers: JSON.parse(f.covers || '[]') as string[],
+    coversRecorded: f.coversRecorded === '1',
+    fallback: f.fallback ?? '',
+    fallbackFor: f.fallbackFor ?? '',
     now,
   };
 }
@@ -65,6 +71,7 @@ export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: De
   const [version, offset, told, stored, now] = answer as readonly (string | null)[];
   return {
     view: {
+      ...NO_EPISODE,
       version: Number(version ?? 0),
       offset: Number(offset ?? -1),
       told: JSON.parse(told ?? '[]') as Told[],

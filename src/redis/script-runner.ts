@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { LedgerLostError } from '../domain/ledger.js';
-import { LEDGER_SCRIPTS, type ScriptName, type ScriptRow } from './ledger-scripts.js';
+import { EPOCH_SCRIPTS } from './epoch-scripts.js';
+import { LIMITER_SCRIPTS } from './limiter-scripts.js';
+import { ROW_SCRIPTS } from './row-scripts.js';
+import { type ScriptRow, SERVER_TIME } from './script-guard.js';
+import { VIEW_SCRIPTS } from './view-scripts.js';
+
+const LEDGER_SCRIPTS = { ...EPOCH_SCRIPTS, ...VIEW_SCRIPTS, ...ROW_SCRIPTS, ...LIMITER_SCRIPTS };
+export type ScriptName = keyof typeof LEDGER_SCRIPTS;
 
 export type ScriptAnswer = string | number | null | readonly ScriptAnswer[];
 
@@ -13,21 +20,25 @@ export type RunScript = (
   args: readonly (string | number)[],
 ) => Promise<ScriptAnswer>;
 
-const HASHES = new Map<string, string>(
-  Object.entries(LEDGER_SCRIPTS).map(([name, { lua }]) => [name, createHash('sha1').update(lua).digest('hex')]),
-);
-
-export function createScriptRunner(redis: Redis): RunScript {
+/** `time`: what scripts ask instead of Redis's clock. */
+export function createScriptRunner(redis: Redis, time = SERVER_TIME): RunScript {
+  const scripts = new Map(
+    Object.entries(LEDGER_SCRIPTS).map(([name, row]) => {
+      const lua = row.lua.replace(SERVER_TIME, time);
+      return [name, { lua, hash: createHash('sha1').update(lua).digest('hex') }];
+    }),
+  );
   return async (name, keys, args) => {
     const row: ScriptRow = LEDGER_SCRIPTS[name];
+    const { lua, hash } = scripts.get(name) ?? { lua: '', hash: '' };
     if (row.keys !== 'any' && keys.length !== row.keys) throw new Error(`script ${name} takes ${row.keys} keys`);
     try {
-      return (await redis.evalsha(HASHES.get(name) ?? '', keys.length, ...keys, ...args)) as ScriptAnswer;
+      return (await redis.evalsha(hash, keys.length, ...keys, ...args)) as ScriptAnswer;
     } catch (error) {
       if (!isReply(error, 'NOSCRIPT')) throw meaning(error);
     }
     try {
-      return (await redis.eval(row.lua, keys.length, ...keys, ...args)) as ScriptAnswer;
+      return (await redis.eval(lua, keys.length, ...keys, ...args)) as ScriptAnswer;
     } catch (error) {
       throw meaning(error);
     }

@@ -163,8 +163,8 @@ export async function startAlertBench(
       }),
     settled: () =>
       until('nothing is open', async () => {
-        const { waiting, active, delayed } = await queues.counts('deliver-alert');
-        const jobs = (waiting ?? 0) + (active ?? 0) + (delayed ?? 0);
+        const { waiting, active, delayed, prioritized } = await queues.counts('deliver-alert');
+        const jobs = (waiting ?? 0) + (active ?? 0) + (delayed ?? 0) + (prioritized ?? 0);
         return jobs === 0 && (await redis.zcard(`${redisPrefix}:notif:due`)) === 0;
       }),
     rewind: () =>

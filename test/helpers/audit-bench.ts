@@ -16,6 +16,7 @@ import type { ThresholdRow } from '../../src/domain/threshold.js';
 import { compileThresholds } from '../../src/domain/threshold-table.js';
 import type { KafkaAdmin } from '../../src/kafka/admin.js';
 import { systemClock } from '../../src/telemetry/clock.js';
+import { policyWith } from './policies.js';
 import { START_US } from './readings.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
 import { archiveMessages, importReferenceTables } from './small-lake.js';
@@ -56,13 +57,10 @@ const topicOf = (context: InForce, n: number): EvaluationContext => {
     limits: compileThresholds(context.limits, ATTRIBUTES),
     thresholdVersion: versionOf('thresholds', entriesOfThresholds(context.limits)).version,
     patientVersion: versionOf('patients', entries).version,
-    policy: {
-      version: `policy-${n}`,
-      clearAfterMs: context.clearAfterMs,
-      clearSamples: context.clearSamples,
-      alertMaxAgeMs: 900_000,
-      expectDataWards: [],
-    },
+    policy: policyWith(
+      { clearAfterMs: context.clearAfterMs, clearSamples: context.clearSamples },
+      { version: `policy-${n}` },
+    ),
     privacy: 'full',
     patient: (id) => found.get(id),
   };
@@ -206,7 +204,6 @@ export async function auditWorld(
       mapping: DEFAULT_VITALS,
       idStep: 1,
       attributes: ATTRIBUTES,
-      policy: { version: 'now', clearAfterMs: 0, clearSamples: 1, alertMaxAgeMs: 0, expectDataWards: [] },
       rds: {
         withConnection: (work) =>
           work({ query: async (sql, params = []) => answer(world.rds, sql, params), table: notAsked }),

@@ -6,6 +6,7 @@ import type { Reading } from '../../src/domain/reading.js';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { testKafka, until, valuesOf } from './kafka.js';
 import { type FakeLookup, fakeLookup } from './lookups.js';
+import { fixed, policyWith } from './policies.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
 
 export const CLEAR = { seconds: 5, samples: 2 };
@@ -33,13 +34,7 @@ export function watchWorld(name: string, partitions: number) {
         prefix: base.prefix + prefix,
         lookup,
         lookupTimeoutMs: 200,
-        policy: {
-          version: 'y1',
-          clearAfterMs: CLEAR.seconds * 1_000,
-          clearSamples: CLEAR.samples,
-          alertMaxAgeMs: 900_000,
-          expectDataWards: [],
-        },
+        policy: fixed(policyWith({ clearAfterMs: CLEAR.seconds * 1_000, clearSamples: CLEAR.samples })),
         privacy: 'full',
         attributes: ATTRIBUTES,
         clock: systemClock,

@@ -27,7 +27,7 @@ const LIMITS_MAPPING = { ...DEFAULT_THRESHOLDS, severity: 'severity' };
 
 /**
  * Database, user, topics, files and settings under `name`, pushing onto `undo` how to end what stays open. `endpoints` as WARDWATCH_STACK_*
- * gave them; `makeTopic` answers the ARN of the SNS topic; `run(what, work)` tells of each part.
+ * gave them; `policyOf` answers what the policy says beside its timing, given the topic; `makeTopic` answers the ARN of the SNS topic; `run(what, work)` tells of each part.
  */
 export async function setUpDeployment({
   name,
@@ -40,6 +40,7 @@ export async function setUpDeployment({
   random,
   lakeUrl,
   undo,
+  policyOf = async () => ({}),
   run = (_what, work) => work(),
 }) {
   const lakeFolder = join(folder, 'lake');
@@ -84,7 +85,8 @@ export async function setUpDeployment({
       source: { thresholds: LIMITS_MAPPING },
     }),
   );
-  writeFileSync(policyFile, JSON.stringify({ clearAfter: POLICY.clearAfterMs, clearSamples: POLICY.clearSamples }));
+  const timing = { clearAfter: POLICY.clearAfterMs, clearSamples: POLICY.clearSamples };
+  writeFileSync(policyFile, JSON.stringify({ ...timing, ...(await policyOf(topicArn)) }));
   const settings = {
     WARDWATCH_CONFIG: configFile,
     WARDWATCH_POLICY: policyFile,

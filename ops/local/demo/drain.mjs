@@ -5,19 +5,21 @@ import { CommandError } from '../command-error.mjs';
 export const ARCHIVED_ROWS = 'archive_rows_total{topic="vital-info"';
 const WITHIN_MS = 90_000;
 const POLL_MS = 250;
+/** What goes off later finds the workers gone. */
+const TIMERS_AHEAD_MS = 5_000;
 
 /** Rejects with what is still under way, after a time in which a healthy pipeline is done many times over. */
 export async function drain(parts, nowMs) {
   const untilMs = nowMs() + WITHIN_MS;
   for (;;) {
-    const waitingFor = await underWay(parts);
+    const waitingFor = await underWay(parts, nowMs);
     if (waitingFor === null) return;
     if (nowMs() > untilMs) throw new CommandError(`not drained after ${WITHIN_MS / 1000} s: ${waitingFor}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-async function underWay({ tally, roles, follower }) {
+async function underWay({ tally, roles, follower }, nowMs) {
   const { rows } = await tally.rds();
   const [polled, gaps, archived, watched] = await roles.sums(
     'poll_rows_total',
@@ -33,6 +35,8 @@ async function underWay({ tally, roles, follower }) {
   const decided = new Set([...follower.notifications.values()].map((entry) => entry.record.eventId));
   const undecided = [...follower.events.keys()].filter((id) => !decided.has(id));
   if (undecided.length > 0) return `${undecided.length} events without a decision`;
+  const timers = follower.timersBefore(nowMs() + TIMERS_AHEAD_MS);
+  if (timers.length > 0) return `${timers.length} reminders or escalations about to be due`;
   const open = follower.toSend().filter((entry) => entry.accepted.length === 0);
   return open.length > 0 ? `${open.length} e-mails not yet accepted` : null;
 }

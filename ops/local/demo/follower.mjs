@@ -35,7 +35,11 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
     const entry = notifications.get(record.notificationId) ?? { record, states: [], accepted: [] };
     entry.states.push(record.state);
     if (record.state === 'accepted')
-      entry.accepted.push({ snsMessageId: record.snsMessageId, atMs: Date.parse(record.at) });
+      entry.accepted.push({
+        snsMessageId: record.snsMessageId,
+        coveredBy: record.coveredBy,
+        atMs: Date.parse(record.at),
+      });
     notifications.set(record.notificationId, entry);
   };
 
@@ -49,7 +53,22 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
       await each(queueTopic, takeEvent);
       await each(deliveriesTopic, takeDelivery);
     },
-    /** Notifications that were decided to be sent. */
-    toSend: () => [...notifications.values()].filter((entry) => !entry.states.includes('suppressed')),
+    /** Notifications that were decided to be sent: a timer has no destination before it has gone off. */
+    toSend: () =>
+      [...notifications.values()].filter(
+        ({ record, states }) => record.destination !== '' && !states.includes('suppressed'),
+      ),
+    /** Reminders and the like that go off before that time, and have not come to anything yet. */
+    timersBefore: (ms) => {
+      const all = [...notifications.values()];
+      const same = (a, b) => a.trigger === b.trigger && a.kind === b.kind && a.n === b.n;
+      return all.filter(
+        ({ record, states }) =>
+          record.destination === '' &&
+          states.every((state) => state === 'scheduled') &&
+          Date.parse(record.due) < ms &&
+          !all.some((other) => other.record.destination !== '' && same(other.record, record)),
+      );
+    },
   };
 }

@@ -27,6 +27,7 @@ export function startLook({ pipeline, screen, nowMs, latencies }) {
       await pause();
       if (stopped) return;
       await follower.advance();
+      await pipeline.act();
       const email = await inbox.newest();
       if (email) firstMailAtMs ??= nowMs();
       if (screen) await drawWith(email);

@@ -5,6 +5,7 @@ import { CommandError } from '../command-error.mjs';
 import { childEnvironment } from '../environment.mjs';
 import { readInbox } from '../inbox.mjs';
 import { logTail, processStart } from '../processes.mjs';
+import { createActor, storyOf } from './actor.mjs';
 import { auditWith } from './audit.mjs';
 import { observe } from './deployment.mjs';
 import { seededRandom } from './random.mjs';
@@ -17,7 +18,7 @@ const LOOK_AT_SERVICES_EVERY_MS = 500;
 /** Starts it all, pushing onto `undo` how to end each part. `id` makes its names unique; `signal` gives up the start. */
 export async function setUpPipeline({ options, phases, write, undo, id, signal }) {
   const services = await setUpServices({ options, phases, write, undo, id, signal });
-  const { stack, hospital, limits, topicArn, logFolder, settings, program } = services;
+  const { stack, hospital, limits, topicArn, topicArns, logFolder, settings, program } = services;
   const failure = watchForFailure(stack);
   undo.push({ what: 'look at the services', run: async () => failure.close() });
   const roles = startRoles({
@@ -33,22 +34,28 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
   );
 
   const { tally, follower, recompute } = await observe(services, limits);
+  const simulator = createSimulator({
+    pool: hospital.pool,
+    patients: hospital.patients,
+    attributes: hospital.attributes,
+    random: seededRandom(SEED + 1),
+    nowMs: () => Date.now(),
+    excursionShare: options.excursions,
+  });
   return {
     /** Rejects when a service or a worker ends by itself. */
     failed: failure.failed,
     roles,
     tally,
-    simulator: createSimulator({
-      pool: hospital.pool,
-      patients: hospital.patients,
-      attributes: hospital.attributes,
-      random: seededRandom(SEED + 1),
-      nowMs: () => Date.now(),
-      excursionShare: options.excursions,
-    }),
+    simulator,
     follower,
+    act: createActor({ follower, consoleUrl: () => roles.addresses().console, treat: simulator.treat }),
+    story: () => storyOf(follower),
     inbox: {
-      messages: async () => (await readInbox(stack.snsEndpoint, { topicArn })).emails,
+      messages: async () => {
+        const read = await Promise.all(topicArns.map((arn) => readInbox(stack.snsEndpoint, { topicArn: arn })));
+        return read.flatMap(({ emails }) => emails);
+      },
       newest: newestOf(stack.snsEndpoint, topicArn),
     },
     recompute,

@@ -101,14 +101,14 @@ async function summaryOf({ pipeline, workersNotZero, latencies, audit }) {
     workersNotZero,
     audit,
   });
-  return { ...summary, openEpisodes };
+  return { ...summary, openEpisodes, story: pipeline.story() };
 }
 
-/** Row commit (as the device saw it) to e-mail accepted by SNS, for each raised and resolved event. */
+/** Row commit (as the device saw it) to e-mail accepted by SNS, for each raised and resolved event; a reminder is late on purpose. */
 function latenciesOf(follower, simulator) {
   const found = [];
   for (const { record, accepted } of follower.toSend()) {
-    const event = follower.events.get(record.eventId);
+    const event = ['raised', 'resolved'].includes(record.kind) ? follower.events.get(record.eventId) : undefined;
     const committedMs = event && simulator.committedAtMs(event.readingId.slice(event.readingId.lastIndexOf(':') + 1));
     if (committedMs !== undefined && accepted[0]) found.push(accepted[0].atMs - committedMs);
   }

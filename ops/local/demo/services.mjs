@@ -11,7 +11,10 @@ import { loadLimits } from './limits.mjs';
 import { removeMade } from './made.mjs';
 import { EMULATOR } from './names.mjs';
 import { seededRandom } from './random.mjs';
+import { SCRIPTED_WARD } from './ward.mjs';
 
+/** Who looks on has a minute: hospitals take minutes for these. */
+const FOLLOW_UPS = { reminderAfterMs: 10_000, escalationAfterMs: 15_000 };
 export const SEED = 20_261_124;
 const OWNER_ONLY = 0o600;
 const OWNER_RUNS = 0o700;
@@ -35,6 +38,7 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
     stack.noteMade(name);
     if (!options.keep) undo.push({ what: 'what was made on your services', run: () => removeMade(stack, name) });
   }
+  let escalationArn;
   const deployment = await setUpDeployment({
     name,
     folder: stack.folder,
@@ -45,12 +49,12 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
     undo,
     limitsName: options.thresholds,
     run: phases.run,
-    makeTopic: async () => {
-      const sns = createSnsAdmin({ ...EMULATOR, endpoint: stack.snsEndpoint });
-      const arn = await sns.createTopic(name);
-      await sns.subscribe(arn, 'sqs', INBOX_ARN);
-      sns.close();
-      return arn;
+    makeTopic: () => makeTopic(stack, name),
+    policyOf: async (topic) => {
+      escalationArn = await makeTopic(stack, `${name}_escalation`);
+      const escalation = [{ after: FOLLOW_UPS.escalationAfterMs, topic: escalationArn }];
+      const reminder = { every: FOLLOW_UPS.reminderAfterMs, most: 1 };
+      return { routes: [{ name: 'HDU', match: { wards: [SCRIPTED_WARD] }, topic, reminder, escalation }] };
     },
   });
   const settings = { ...deployment.settings, ...lakeOnHdfs(stack, name), WARDWATCH_DEPLOYMENT: 'wardwatch-demo' };
@@ -74,7 +78,25 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
     await deployment.kafka.admin.ensureTopics(prefix, { partitions: PARTITIONS, replication: 1 });
     return { ...settings, KAFKA_PREFIX: prefix, LAKE_URL: `${lakeUrl}-${suffix}` };
   };
-  return { ...deployment, freshTopics, fetchLake, name, stack, limits, settings, program };
+  return {
+    ...deployment,
+    topicArns: [deployment.topicArn, escalationArn],
+    freshTopics,
+    fetchLake,
+    name,
+    stack,
+    limits,
+    settings,
+    program,
+  };
+}
+
+async function makeTopic(stack, topic) {
+  const sns = createSnsAdmin({ ...EMULATOR, endpoint: stack.snsEndpoint });
+  const arn = await sns.createTopic(topic);
+  await sns.subscribe(arn, 'sqs', INBOX_ARN);
+  sns.close();
+  return arn;
 }
 
 /** Settings for a lake on the stack's HDFS; none where it has none. */

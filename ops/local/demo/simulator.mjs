@@ -11,7 +11,8 @@ const HELD_SHARE = 0.15;
 const HELD_MAX_MS = 300;
 const ROWS_PER_TRANSACTION_MAX = 5;
 const EXCURSION_READINGS = { low: 2, high: 6 };
-const SCRIPT = { beginsAfterMs: 5_000, lastsMs: 15_000 };
+/** The patient recovers by themselves, or soon after somebody has come. */
+const SCRIPT = { beginsAfterMs: 5_000, lastsMs: 40_000, recoversAfterMs: 3_000 };
 /** What waits for a connection at most; beyond it devices are not read, as in life. */
 const WAITING_MAX = 2_000;
 /** Commit times kept for the latency figures. */
@@ -45,6 +46,7 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
   let running = false;
   let timer;
   let startedMs = 0;
+  let treatedMs = Number.POSITIVE_INFINITY;
   let given = 0;
   let workers = [];
 
@@ -61,7 +63,8 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
 
   const scripted = (sign, normal, elapsedMs) => {
     const into = elapsedMs - SCRIPT.beginsAfterMs;
-    if (into < 0 || into > SCRIPT.lastsMs) return normal;
+    const recovered = startedMs + elapsedMs > treatedMs + SCRIPT.recoversAfterMs;
+    if (into < 0 || into > SCRIPT.lastsMs || recovered) return normal;
     return sign.tooHigh ?? sign.tooLow ?? normal;
   };
 
@@ -171,6 +174,10 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
     counts,
     /** When the COMMIT of the row with this id was sent, ms; undefined where it was never committed or is too long ago. */
     committedAtMs: (rowId) => committedAtMs.get(rowId),
+    /** Somebody is at the scripted patient's bed. */
+    treat: () => {
+      treatedMs = nowMs();
+    },
     /** Rejects when a connection fails: a demo that can't insert has nothing to show. */
     start: () => {
       running = true;

@@ -22,7 +22,10 @@ export function sumUp({
   const doubled = [...repeated, ...described.filter((text, i) => described.indexOf(text) !== i)];
   const missing = [...expected].filter((text) => !got.has(text));
   const surplus = [...got].filter((text) => !expected.has(text));
-  const acceptedIds = toSend.flatMap((entry) => entry.accepted.map((accepted) => accepted.snsMessageId));
+  const acceptedIds = toSend.flatMap((entry) =>
+    // What another message stood for was accepted with that one.
+    entry.accepted.filter(({ coveredBy }) => !coveredBy).map(({ snsMessageId }) => snsMessageId),
+  );
   const received = new Set(inboxIds);
   const notOnce = toSend.filter((entry) => entry.accepted.length !== 1);
   const undecided = alerts.filter(
@@ -90,13 +93,14 @@ export function sumUp({
   return { terms, report };
 }
 
-export function printSummary({ terms, report }, write) {
+export function printSummary({ terms, report, story = [] }, write) {
   write('\nSummary\n');
   for (const { name, ok, text } of terms) write(`  ${ok ? '✓' : '✗'} ${name.padEnd(10)} ${text}\n`);
   const ms = (value) => (value === null ? 'no alert' : `${value} ms`);
   write(
     `  · latency    row commit to e-mail accepted: p50 ${ms(report.latencyMs.p50)}, p99 ${ms(report.latencyMs.p99)}\n`,
   );
+  if (story.length > 0) write(`  · episode    the scripted patient: ${story.join(', ')}\n`);
   write(report.ok ? '  It adds up.\n' : '  It does NOT add up.\n');
 }
 

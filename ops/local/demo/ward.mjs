@@ -48,6 +48,9 @@ const STREETS = ['Mill Lane', 'Station Road', 'Orchard Way', 'Harbour Street', '
 const WARDS = ['3A', '3B', '4A', '4B', 'ICU'];
 const AGES = { low: 16, high: 95 };
 
+/** Of the scripted patient alone: so its alerts have a route of their own. */
+export const SCRIPTED_WARD = 'HDU';
+
 /** The one whose heart the script follows. */
 export const SCRIPTED_PATIENT_ID = '1';
 
@@ -58,7 +61,7 @@ export function makePatients(random, count) {
     patientname: `${FIRST[i % FIRST.length]} ${LAST[Math.floor(i / FIRST.length + i) % LAST.length]}`,
     patientaddress: `${random.int(1, 99)} ${random.pick(STREETS)}`,
     phone_number: `555-${String(random.int(0, 9999)).padStart(4, '0')}`,
-    admitted_ward: i === 0 ? '4B' : random.pick(WARDS),
+    admitted_ward: i === 0 ? SCRIPTED_WARD : random.pick(WARDS),
     age: i === 0 ? 58 : random.int(AGES.low, AGES.high),
     other_details: 'demo',
   }));

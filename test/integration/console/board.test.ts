@@ -12,6 +12,7 @@ import type { HttpServer } from '../../../src/console/http.js';
 import { connectRedis, redisReady } from '../../../src/redis/connections.js';
 import { recordingLogger } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
+import { stubDesk } from '../../helpers/stub-desk.js';
 
 const PLANTED = 'Zyx Plantedname';
 const prefix = `{${uniqueName('board')}}`;
@@ -25,7 +26,7 @@ beforeAll(async () => {
   command = connectRedis({ url: testStack().redisUrl }, 'command', log);
   await redisReady(command);
   registry = createQueueRegistry(command, prefix);
-  server = createConsole({ queues: boardQueues(registry), log });
+  server = createConsole({ queues: boardQueues(registry), alerts: stubDesk().api, log });
   base = `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
   const queue = registry.queue('deliver-alert');
   await registry.add('deliver-alert', 'good', { v: 1, notificationId: `${'a'.repeat(24)}22` });

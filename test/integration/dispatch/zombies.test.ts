@@ -94,7 +94,7 @@ describe('a ledger in Redis', () => {
     if (!one) throw new Error('nothing to send');
     await ledger.fold({ event, offset: 0, view: NO_EPISODE, decision, next: fold(NO_EPISODE, decision, 0) });
     records.push(deliveryRecord(subjectOf(event, one), { state: 'decided', reason: 'routed' }, event.at));
-    await ledger.open({ ...subjectOf(event, one), after: [], logPartition: 0, logOffset: 0 });
+    await ledger.open({ ...subjectOf(event, one), severity: event.severity, after: [], logPartition: 0, logOffset: 0 });
     return one.notificationId;
   };
 
@@ -242,9 +242,10 @@ describe('a ledger in Redis', () => {
           kind: 'raised',
           n: 0,
           destination: TOPIC_ARN,
+          severity: 'high',
         },
         ...{ after: [], logPartition: 0, logOffset: 0, state: 'HELD', attempt: 0, possibleRepeat: false },
-        ...{ reason: TOO_OLD, driven: false },
+        ...{ reason: TOO_OLD, coveredBy: '', covers: [], driven: false },
       },
       LEASE_MS,
     );

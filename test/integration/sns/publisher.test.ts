@@ -33,8 +33,8 @@ describe('an emulator of SNS', () => {
     await expect(admin.status(`${arn}-that-is-not-there`)).rejects.toThrow();
     const event = episodeEvent({ atMs: 0 });
     const message = buildMessage(
-      { ...event, patient: { ...event.patient, name: HOSTILE } },
-      { kind: 'raised', destination: arn },
+      { kind: 'raised', event: { ...event, patient: { ...event.patient, name: HOSTILE } } },
+      arn,
       { timeZone: 'UTC', sentMs: 0, possibleRepeat: false, safe: false },
     );
     const publisher = createPublisher(settings);

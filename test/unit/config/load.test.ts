@@ -59,7 +59,10 @@ describe('a complete environment', () => {
       { name: 'heartBeat', column: 'heartBeat' },
       { name: 'bp', column: 'bp' },
     ]);
-    expect(config.policy).toMatchObject({ clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000 });
+    expect(config.policy).toMatchObject({
+      conditions: { default: { clearAfterMs: 30_000, clearSamples: 2 }, attributes: {} },
+      alertMaxAgeMs: 900_000,
+    });
     expect(config.imports.patients).toEqual({ mode: 'full', checkColumn: null, cron: '15 2 * * *' });
   });
 
@@ -206,7 +209,10 @@ imports:
       patients: { mode: 'full', checkColumn: null, cron: '0 3 * * 0' },
       thresholds: { mode: 'append', checkColumn: 'seq', cron: 'off' },
     });
-    expect(config.policy).toMatchObject({ clearAfterMs: 120_000, alertMaxAgeMs: 3_600_000 });
+    expect(config.policy).toMatchObject({
+      conditions: { default: { clearAfterMs: 120_000 } },
+      alertMaxAgeMs: 3_600_000,
+    });
     expect(config.policy.expectDataWards).toEqual(['2A', 'ICU']);
   });
 

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { parseConfigFile, parsePolicyFile } from '../../../src/config/files.js';
+import { parseConfigFile } from '../../../src/config/files.js';
 import { loadConfig } from '../../../src/config/load.js';
+import { parsePolicyFile } from '../../../src/config/policy-file.js';
 import { renderExample, replaceTable } from '../../../src/config/render.js';
 import { ROLES } from '../../../src/domain/roles.js';
 

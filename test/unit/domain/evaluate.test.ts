@@ -14,6 +14,7 @@ import type { ThresholdRow } from '../../../src/domain/threshold.js';
 import { compileThresholds } from '../../../src/domain/threshold-table.js';
 import { formatMicros } from '../../../src/domain/time.js';
 import { limit, SEED_LIMITS } from '../../helpers/limits.js';
+import { policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { type JudgedSample, referenceEvents } from '../../helpers/reference-episodes.js';
 import { anyText } from '../../helpers/texts.js';
@@ -38,7 +39,7 @@ function contextOf(patients: readonly Patient[], more: Partial<EvaluationContext
     limits: compileThresholds(SEED_LIMITS),
     thresholdVersion: 't1',
     patientVersion: 'p1',
-    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000, expectDataWards: [] },
+    policy: policyWith({}, { version: 'y1' }),
     privacy: 'full',
     patient: (id) => byId.get(id),
     ...more,
@@ -314,13 +315,7 @@ describe('against the model', () => {
         });
         const context = contextOf([patient('p1'), patient('p2')], {
           limits: compileThresholds(limits),
-          policy: {
-            version: 'y',
-            clearAfterMs: clear.seconds * 1_000,
-            clearSamples: clear.samples,
-            alertMaxAgeMs: 0,
-            expectDataWards: [],
-          },
+          policy: policyWith({ clearAfterMs: clear.seconds * 1_000, clearSamples: clear.samples }),
         });
         const { events, changes, open } = play(
           rows.map(({ row }) => row),

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EpisodeEvent } from '../../../src/domain/events.js';
-import { BODY_MAX_BYTES, buildMessage, SUBJECT_MAX_CHARACTERS } from '../../../src/domain/message.js';
+import { BODY_MAX_BYTES, buildMessage } from '../../../src/domain/message.js';
+import { SUBJECT_MAX_CHARACTERS } from '../../../src/domain/messages/subject.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
 
 const AT = Date.parse('2026-11-24T22:03:48.123Z');
@@ -9,11 +10,7 @@ const REF_EPISODE = `7f3k2q${'a'.repeat(20)}`;
 const options = { timeZone: 'Europe/Berlin', sentMs: AT + 900, possibleRepeat: false, safe: false };
 const event = (fields: Partial<EpisodeEvent> = {}) => episodeEvent({ atMs: AT, episodeId: REF_EPISODE, ...fields });
 const build = (of: EpisodeEvent, more: Partial<typeof options> = {}) =>
-  buildMessage(
-    of,
-    { kind: of.kind === 'fresh' ? 'stale' : of.kind, destination: 'arn:topic' },
-    { ...options, ...more },
-  );
+  buildMessage({ kind: of.kind === 'fresh' ? 'stale' : of.kind, event: of }, 'arn:topic', { ...options, ...more });
 
 describe('what a doctor reads', () => {
   test('raised', () => {

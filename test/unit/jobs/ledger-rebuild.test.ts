@@ -1,7 +1,8 @@
 // The rebuild over topics in memory: what each history becomes, whose decision counts, what is too old.
 import { describe, expect, test } from 'vitest';
 import { createLedgerKeeper } from '../../../jobs/ledger-keeper.js';
-import { rebuildLedger, SENT_AT_MOST_AFTER_MS } from '../../../jobs/ledger-rebuild.js';
+import { rebuildLedger } from '../../../jobs/ledger-rebuild.js';
+import { SENT_AT_MOST_AFTER_MS } from '../../../jobs/ledger-restore.js';
 import { decide, fold } from '../../../src/domain/decision.js';
 import { decisionRecords, deliveryRecord } from '../../../src/domain/delivery.js';
 import type { DeliveryRecord, DeliveryState, EpisodeEvent } from '../../../src/domain/events.js';

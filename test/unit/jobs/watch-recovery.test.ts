@@ -11,6 +11,7 @@ import { FencedError } from '../../../src/kafka/errors.js';
 import { limit } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
 import { memoryKafka } from '../../helpers/memory-kafka.js';
+import { policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { recordingLogger } from '../../helpers/recorders.js';
 import { type JudgedSample, referenceEvents } from '../../helpers/reference-episodes.js';
@@ -96,13 +97,7 @@ async function play(
       limits: LIMITS,
       thresholdVersion: `t${version}`,
       patientVersion: 'p1',
-      policy: {
-        version: 'y1',
-        clearAfterMs: CLEAR.seconds * 1_000,
-        clearSamples: CLEAR.samples,
-        alertMaxAgeMs: 1e9,
-        expectDataWards: [],
-      },
+      policy: policyWith({ clearAfterMs: CLEAR.seconds * 1_000, clearSamples: CLEAR.samples }),
       privacy: 'full',
       patient: (id) => testPatient(id),
     }),

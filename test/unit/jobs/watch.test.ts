@@ -15,6 +15,7 @@ import type { Step } from '../../../src/domain/steps.js';
 import { formatMicros } from '../../../src/domain/time.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { fakeLookup, testPatient } from '../../helpers/lookups.js';
+import { fixed, policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 
@@ -83,7 +84,7 @@ function world() {
     prefix: 'x-',
     lookup,
     lookupTimeoutMs: 500,
-    policy: { version: 'y1', clearAfterMs: 30_000, clearSamples: 2, alertMaxAgeMs: 900_000, expectDataWards: ['ICU'] },
+    policy: fixed(policyWith({}, { version: 'y1', expectDataWards: ['ICU'] })),
     privacy: 'full',
     attributes: ATTRIBUTES,
     clock,

@@ -135,7 +135,8 @@ it('episodes and notifications have one row each, from the first measurement to 
   ).toEqual([
     { heartBeat: 'n/a', bp: '12.5', spo2: null, patientname: null, input_message_time: '2026-11-24 22:00:03' },
   ]);
-  expect(await ask('SELECT count(*)::INT AS n FROM doctors_queue')).toEqual([{ n: 5 }]);
+  // The acknowledgement is no alert.
+  expect(await ask('SELECT count(*)::INT AS n FROM doctors_queue')).toEqual([{ n: 4 }]);
 
   const line = (notificationId: string, state: string, second: number) => ({
     ...{ v: 1, notificationId, trigger: raised.episodeId, eventId: raised.eventId, episodeId: raised.episodeId },

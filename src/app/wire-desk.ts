@@ -1,0 +1,78 @@
+// The desk of the alerts over real things: for the command line, and for the console's API.
+import { type AlertDeskInHand, createAlertDesk } from '../../jobs/alert-desk.js';
+import { createAlertHistory } from '../../jobs/alert-history.js';
+import type { Readers } from '../../jobs/alert-why.js';
+import type { Config } from '../config/load.js';
+import type { Policy } from '../domain/policy.js';
+import type { SayTime } from '../domain/story.js';
+import { parseMicros } from '../domain/time.js';
+import { wallOf } from '../domain/zone.js';
+import { lakeQuery } from '../lake/query.js';
+import { createDeskReads } from '../redis/desk-views.js';
+import { createLedger } from '../redis/ledger.js';
+import { createSnsAdmin } from '../sns/admin.js';
+import { type Base, type Connections, lakeCopies } from './connections.js';
+
+const SECOND_CHARACTERS = 'YYYY-MM-DD hh:mm:ss'.length;
+/** What the row says when its next attempt is asked for by a person. */
+const REDRIVEN = 'redriven';
+
+/** Its parts are opened when first needed: without Kafka the console still shows its board. */
+export function deskOver(
+  base: Pick<Base, 'config' | 'clock'>,
+  connections: Connections,
+  policy: () => Policy = () => base.config.policy,
+): AlertDeskInHand {
+  const { config, clock } = base;
+  const { settings } = config;
+  const kafka = connections.kafka();
+  const ledger = createLedger(connections.redis(), settings.REDIS_PREFIX);
+  const reads = createDeskReads(connections.redis(), settings.REDIS_PREFIX);
+  return createAlertDesk({
+    views: {
+      ...reads,
+      attach: ledger.attach,
+      // The sweeper makes its job.
+      redrive: (id) => ledger.move(id, { state: 'PENDING', reason: REDRIVEN, dueInMs: 0 }),
+    },
+    history: createAlertHistory({
+      kafka,
+      kafkaPrefix: settings.KAFKA_PREFIX,
+      lake:
+        settings.LAKE_URL === undefined
+          ? undefined
+          : async (sql) => (await lakeQuery(connections.lake(), sql, config.attributes, lakeCopies(base))).rows,
+    }),
+    readers: readersOf(config, policy),
+    plainProducer: () => kafka.plainProducer(),
+    kafkaPrefix: settings.KAFKA_PREFIX,
+    time: hospitalTime(config),
+    policy,
+    clock,
+  });
+}
+
+/** In the hospital's zone, to the second. */
+export function hospitalTime(config: Config): SayTime {
+  const zone = config.settings.HOSPITAL_TIMEZONE;
+  return (iso) => wallOf(zone, parseMicros(iso) ?? 0).slice(0, SECOND_CHARACTERS);
+}
+
+function readersOf({ settings }: Config, policy: () => Policy): Readers {
+  return {
+    topics: () => {
+      const { routes, fallbackTopic } = policy();
+      const named = routes.flatMap(({ topic, escalation }) => [topic, ...escalation.map((level) => level.topic)]);
+      const all = [...named, fallbackTopic, settings.SNS_OPERATORS_TOPIC_ARN, settings.SNS_HEARTBEAT_TOPIC_ARN];
+      return [...new Set(all.filter((arn): arn is string => typeof arn === 'string' && arn !== ''))];
+    },
+    subscriptions: async (arn) => {
+      const sns = createSnsAdmin({ region: arn.split(':')[3] ?? '', endpoint: settings.AWS_ENDPOINT_URL_SNS });
+      try {
+        return (await sns.status(arn)).subscriptions;
+      } finally {
+        sns.close();
+      }
+    },
+  };
+}
