@@ -93,7 +93,8 @@ function summary(timer: Timer, view: EpisodeView, circumstances: Circumstances):
 
 function silenceEnded(timer: Timer, view: EpisodeView, circumstances: Circumstances): Step {
   const { policy, nowMs } = circumstances;
-  if (view.silencedBy === null) return nothing('superseded', view, nowMs);
+  // Another silence has come to hold it, with a timer of its own, or it was told since.
+  if (timer.due !== view.silencedUntil) return nothing('superseded', view, nowMs);
   const free = { ...view, silencedBy: null, silencedUntil: null };
   const stop = stopped(free, circumstances);
   if (stop) return stop;

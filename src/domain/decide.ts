@@ -4,7 +4,7 @@ import type { EpisodeEvent, EpisodeOperatorEvent, UnstableEvent } from './events
 import { noteBeginning } from './flapping.js';
 import { beginRound, followUp, numbered, SUMMARY_AFTER_MS } from './follow-ups.js';
 import { heldBy, hold } from './hold.js';
-import type { Decision, EpisodeView, KeyView } from './notification.js';
+import type { Decision, EpisodeView, KeyView, Timer } from './notification.js';
 import { ackEndedEventId, DISPATCH, operatorEventId } from './operator-events.js';
 import type { Route } from './policy.js';
 import { routeOf } from './routes.js';
@@ -73,7 +73,7 @@ function signal(input: DecideInput, event: EpisodeEvent, kind: SignalKind): Foll
   const { policy, nowMs } = input;
   const emits = kind === 'worsened' ? endOfAck(input.view, nowMs) : [];
   const view = seen(input.view, event);
-  if (event.mark !== undefined || ageMs(event, nowMs) > policy.alertMaxAgeMs) return historic(view, nowMs, emits);
+  if (event.mark !== undefined || ageMs(event, nowMs) > policy.alertMaxAgeMs) return historic(view, input, emits);
   const held = heldBy(view, input);
   const route = routeOf(policy, view);
   const begins = input.view.status === 'none' && kind !== 'worsened';
@@ -127,10 +127,21 @@ function endOfAck({ ack, episodeId, patientId }: EpisodeView, nowMs: number): re
 }
 
 /** Never e-mailed one by one. What is still open when the backlog has passed is told then, once. */
-function historic(view: EpisodeView, nowMs: number, emits: readonly EpisodeOperatorEvent[]): Step {
-  if (view.historic) return nothing('historic', view, nowMs, { emits });
-  const timers = [followUp('summary', view.signals, view.episodeId, nowMs + SUMMARY_AFTER_MS)];
+function historic(before: EpisodeView, circumstances: Circumstances, emits: readonly EpisodeOperatorEvent[]): Step {
+  const { nowMs } = circumstances;
+  const { view, timers: silence } = stillHeld(before, circumstances);
+  if (view.historic) return nothing('historic', view, nowMs, { timers: silence, emits });
+  const timers = [...silence, followUp('summary', view.signals, view.episodeId, nowMs + SUMMARY_AFTER_MS)];
   return nothing('historic', { ...view, historic: true, signals: view.signals + 1 }, nowMs, { timers, emits });
+}
+
+/** A silence may hide what is worse for a shorter time, or no more. */
+function stillHeld(view: EpisodeView, circumstances: Circumstances): { view: EpisodeView; timers: readonly Timer[] } {
+  if (view.silencedBy === null) return { view, timers: [] };
+  const held = heldBy(view, circumstances);
+  if (!held) return { view: { ...view, silencedBy: null, silencedUntil: null }, timers: [] };
+  const { view: next, decision } = hold(view, held, circumstances.nowMs);
+  return { view: next, timers: decision.timers };
 }
 
 /** One notice that the key is unstable; later ones are held back, but an episode that stays open is not forgotten. */
