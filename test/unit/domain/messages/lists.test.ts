@@ -140,7 +140,7 @@ describe('splitting', () => {
   });
 
   test('the longest there can be: still a hundred in ASCII, fewer otherwise', () => {
-    const longest = '\u{1f600}'.repeat(10_000);
+    const longest = '\u{1f600}'.repeat(1_000);
     const patient = { id: longest, name: longest, address: longest, phone: longest, ward: longest, age: 5 };
     const huge = Array.from({ length: 100 }, (_, i) =>
       alert(i, { patient, message: longest, attribute: longest, unit: longest }),
