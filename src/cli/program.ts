@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { alertsCommand } from './alerts.js';
 import { auditCommand } from './audit.js';
+import { backtestCommand } from './backtest.js';
 import { deadCommand } from './dead.js';
 import { doctorCommand } from './doctor.js';
 import { hiveCommand } from './hive.js';
@@ -73,6 +74,7 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     alertsCommand,
     lakeCommand,
     auditCommand,
+    backtestCommand,
     hiveCommand,
     doctorCommand,
   ];

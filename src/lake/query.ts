@@ -26,6 +26,8 @@ const ATTEMPTS = 3;
 export interface LakeSql {
   run(sql: string): Promise<void>;
   query(sql: string): Promise<LakeResult>;
+  /** Calls `take` for each chunk of the answer: how many rows, and a value by column and row, as DuckDB's binding has it. */
+  stream(sql: string, take: (rows: number, at: (column: number, row: number) => unknown) => void): Promise<void>;
   /** Into a table of one HUGEINT column. */
   appendIds(table: string, ids: Iterable<bigint>): Promise<void>;
 }
@@ -102,6 +104,15 @@ async function inMemory<T>(
           columns: reader.deduplicatedColumnNames(),
           rows: reader.getRowObjectsJson() as LakeResult['rows'],
         };
+      },
+      stream: async (sql, take) => {
+        const result = await connection.stream(sql);
+        for (;;) {
+          const chunk = await result.fetchChunk();
+          if (!chunk || chunk.rowCount === 0) return;
+          const columns = Array.from({ length: chunk.columnCount }, (_, i) => chunk.getColumnVector(i));
+          take(chunk.rowCount, (column, row) => columns[column]?.getItem(row));
+        }
       },
       appendIds: async (table, ids) => {
         const appender = await connection.createAppender(table);
