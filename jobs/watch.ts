@@ -1,7 +1,8 @@
 // watch: compares every reading with its patient's limits and writes what begins, worsens or ends to doctors-queue, once.
 import type { ActorHealth } from '../src/domain/actor-health.js';
 import type { Attribute } from '../src/domain/attributes.js';
-import type { EvaluationContext, Privacy } from '../src/domain/evaluate.js';
+import type { Privacy } from '../src/domain/episode-event.js';
+import type { EvaluationContext } from '../src/domain/evaluate.js';
 import type { Lookup, LookupView } from '../src/domain/lookup.js';
 import type { PolicySource } from '../src/domain/policy.js';
 import type {

@@ -3,14 +3,16 @@ import type { EpisodeChange, OpenEpisode } from './episode.js';
 
 const NONE: readonly OpenEpisode[] = [];
 
-/** What the evaluator asks: every open episode of a patient. */
+/** What the evaluator asks: every open or pending episode of a patient. */
 export interface OpenEpisodes {
   of(patientId: string): readonly OpenEpisode[];
 }
 
 export interface EpisodeBook extends OpenEpisodes {
   apply(change: EpisodeChange): void;
-  /** How many are open. */
+  /** All of them, pending ones too. */
+  all(): Iterable<OpenEpisode>;
+  /** How many are open: pending ones are not. */
   readonly size: number;
 }
 
@@ -28,10 +30,19 @@ export function createEpisodeBook(): EpisodeBook {
       const after = state === null ? others : [...others, { ...change, state }];
       if (after.length > 0) byPatient.set(change.patientId, after);
       else byPatient.delete(change.patientId);
-      size += after.length - before.length;
+      size += openOf(after) - openOf(before);
+    },
+    all: function* () {
+      for (const episodes of byPatient.values()) yield* episodes;
     },
     get size() {
       return size;
     },
   };
+}
+
+function openOf(episodes: readonly OpenEpisode[]): number {
+  let open = 0;
+  for (const { state } of episodes) if (state.phase !== 'pending') open++;
+  return open;
 }

@@ -1,17 +1,25 @@
 // One reading against its limits: which episodes begin, worsen, recover or end, and what the doctors' queue hears of it. Pure.
-import { advance, begin, type EpisodeChange, type EpisodeState, type OpenEpisode } from './episode.js';
+import {
+  advance,
+  begin,
+  type EpisodeChange,
+  type EpisodeState,
+  type OpenEpisode,
+  type Sample,
+  sawReading,
+  type TimingBySeverity,
+  turnedStale,
+} from './episode.js';
 import type { OpenEpisodes } from './episode-book.js';
-import { type ClockFlag, notBeforeOf } from './event-time.js';
-import type { Direction, EpisodeEvent, EpisodeEventKind, EvaluationReason, EventPatient } from './events.js';
-import { episodeId, readingId, watchEventId } from './identity.js';
+import { type EventSubject, episodeEvent, measurementOf, type Privacy } from './episode-event.js';
+import { type ClockFlag, isLive } from './event-time.js';
+import type { Direction, EpisodeEvent, EpisodeEventKind, EvaluationReason, Severity } from './events.js';
+import { episodeId, readingId } from './identity.js';
 import type { Patient } from './patient.js';
 import { type Policy, timingOf } from './policy.js';
 import type { Reading } from './reading.js';
 import type { Judgement, ThresholdTable } from './threshold-table.js';
-import { formatMicros, type Micros, parseMicros } from './time.js';
-
-/** `ids` leaves name, address and phone out of events. */
-export type Privacy = 'full' | 'ids';
+import type { Micros } from './time.js';
 
 /** What is in force while a batch is evaluated. */
 export interface EvaluationContext {
@@ -24,9 +32,10 @@ export interface EvaluationContext {
   patient(id: string): Patient | undefined;
 }
 
-/** When: `eventUs` and `clock` from event-time.ts, `nowIso` the evaluator's clock. */
+/** When: `eventUs`, `readUs` and `clock` from event-time.ts, `nowIso` the evaluator's clock. */
 export interface EvaluationTime {
   readonly eventUs: Micros;
+  readonly readUs: Micros;
   readonly nowIso: string;
   /** How the reading's clock is flagged. */
   readonly clock?: ClockFlag | null;
@@ -38,23 +47,26 @@ export interface Evaluation {
   readonly changes: readonly EpisodeChange[];
   /** One per value that could not be judged. */
   readonly unclassified: readonly EvaluationReason[];
+  /** Pending episodes that a normal value has ended: nobody hears of them. */
+  readonly transients: number;
 }
 
-/** Texts of an event end here: a record has to fit into 1 MiB whatever a column holds. In UTF-16 units. */
-export const MAX_TEXT = 4_000;
-
-const NOTHING: Evaluation = { events: [], changes: [], unclassified: [] };
+const NOTHING: Evaluation = { events: [], changes: [], unclassified: [], transients: 0 };
 const DIRECTIONS: readonly Direction[] = ['low', 'high', 'unclassified'];
 
 interface Draft {
   readonly reading: Reading;
   readonly patient: Patient | undefined;
+  readonly age: number | null | undefined;
   readonly open: readonly OpenEpisode[];
   readonly context: EvaluationContext;
   readonly time: EvaluationTime;
+  /** History says nothing of whether data comes now. */
+  readonly live: boolean;
   readonly events: EpisodeEvent[];
   readonly changes: EpisodeChange[];
   readonly unclassified: EvaluationReason[];
+  transients: number;
 }
 
 /** Never throws on any reading that decodes. A normal reading of a patient without open episodes costs no allocation. */
@@ -75,11 +87,11 @@ export function evaluate(
     if (judgement.verdict === 'normal' && open.length === 0) continue;
     // A sign both read and unreadable counts once, as unreadable.
     if (Object.hasOwn(reading.bad, attribute)) continue;
-    draft ??= draftOf(reading, patient, open, context, time);
+    draft ??= draftOf(reading, patient, age, open, context, time);
     judged(draft, attribute, value, judgement);
   }
   for (const attribute in reading.bad) {
-    draft ??= draftOf(reading, patient, open, context, time);
+    draft ??= draftOf(reading, patient, age, open, context, time);
     judged(draft, attribute, null, limits.judgeBad(attribute, age, reading.bad[attribute] ?? ''));
   }
   return draft ?? NOTHING;
@@ -88,75 +100,122 @@ export function evaluate(
 function draftOf(
   reading: Reading,
   patient: Patient | undefined,
+  age: number | null | undefined,
   open: readonly OpenEpisode[],
   context: EvaluationContext,
   time: EvaluationTime,
 ): Draft {
-  return { reading, patient, open, context, time, events: [], changes: [], unclassified: [] };
+  const live = isLive(reading, time.readUs, context.policy.alertMaxAgeMs);
+  return { reading, patient, age, open, context, time, live, events: [], changes: [], unclassified: [], transients: 0 };
+}
+
+/** A value of the reading, as one key sees it. */
+interface Seen {
+  readonly attribute: string;
+  readonly direction: Direction;
+  readonly value: number | null;
+  readonly judgement: Judgement;
 }
 
 /** The direction that alarms goes first; then those for which this value is a normal one. */
 function judged(draft: Draft, attribute: string, value: number | null, judgement: Judgement): void {
-  const { direction, verdict } = judgement;
-  if (verdict === 'unclassified') draft.unclassified.push(judgement.reason);
-  if (direction !== null) abnormal(draft, attribute, direction, value, judgement);
-  // What can't be judged neither clears nor confirms a low or a high one.
-  if (verdict === 'unclassified') return;
-  for (const other of DIRECTIONS) {
-    if (other !== direction) normal(draft, attribute, other, value, judgement);
+  if (judgement.verdict === 'unclassified') draft.unclassified.push(judgement.reason);
+  if (judgement.direction !== null)
+    abnormal(draft, { attribute, direction: judgement.direction, value, judgement }, judgement.severity);
+  for (const direction of DIRECTIONS) {
+    if (direction !== judgement.direction) otherwise(draft, { attribute, direction, value, judgement });
   }
 }
 
-function abnormal(
-  draft: Draft,
-  attribute: string,
-  direction: Direction,
-  value: number | null,
-  judgement: Judgement,
-): void {
-  const { reading, time, context } = draft;
-  const before = find(draft.open, attribute, direction);
-  const marked = reading.mark !== undefined;
-  const next = before
-    ? advance(
-        before,
-        judgement.severity,
-        time.eventUs,
-        timingOf(context.policy.conditions, attribute, before.severity),
-        marked,
-      )
-    : begin(
-        episodeId(reading.patientId, attribute, direction, readingId(reading.source, reading.row)),
-        judgement.severity,
-        time.eventUs,
-        marked,
-      );
-  draft.changes.push({ patientId: reading.patientId, attribute, direction, state: next.state });
-  if (next.emits === null || next.state === null) return;
-  draft.events.push(
-    eventOf(draft, next.emits, { attribute, direction, value, judgement, state: next.state }, judgement.message),
-  );
+function abnormal(draft: Draft, seen: Seen, severity: Severity): void {
+  const before = find(draft.open, seen);
+  if (before) {
+    goOn(draft, seen, before, severity);
+    return;
+  }
+  const { reading, time } = draft;
+  const id = episodeId(reading.patientId, seen.attribute, seen.direction, readingId(reading.source, reading.row));
+  const next = begin(id, severity, time.eventUs, timingFor(draft, seen.attribute), reading.mark !== undefined);
+  note(draft, seen, next.state);
+  if (next.emits !== null && next.state !== null)
+    tell(draft, next.emits, seen, next.state, seen.judgement.reason, seen.judgement.message);
 }
 
-function normal(
-  draft: Draft,
-  attribute: string,
-  direction: Direction,
-  value: number | null,
-  judgement: Judgement,
-): void {
-  const before = find(draft.open, attribute, direction);
-  if (!before) return;
-  const timing = timingOf(draft.context.policy.conditions, attribute, before.severity);
-  const { state, emits } = advance(before, 'normal', draft.time.eventUs, timing);
-  draft.changes.push({ patientId: draft.reading.patientId, attribute, direction, state });
-  if (emits === null) return;
-  const ended = { ...before, eventIndex: before.eventIndex + 1 };
-  const about = { attribute, direction, value, judgement: { ...judgement, reason: BACK }, state: ended };
-  draft.events.push(eventOf(draft, emits, about, resolvedMessage(direction, judgement)));
+/** A value that is not abnormal in this direction: normal for it, or neither here nor there. */
+function otherwise(draft: Draft, seen: Seen): void {
+  const before = find(draft.open, seen);
+  if (before) goOn(draft, seen, before, isNormalFor(draft, seen, before) ? 'normal' : null);
 }
 
-const BACK: EvaluationReason = 'back-in-range';
+/**
+ * What can't be judged neither clears nor confirms a low or a high episode, nor does a normal value too close to the limit that
+ * it has crossed. An abnormal one of the other direction clears it; a pending one ends by any normal value.
+ */
+function isNormalFor(draft: Draft, { attribute, direction, value, judgement }: Seen, before: EpisodeState): boolean {
+  if (judgement.verdict === 'unclassified') return false;
+  if (judgement.verdict === 'abnormal' || direction === 'unclassified' || before.phase === 'pending') return true;
+  const { clearMargin } = timingOf(draft.context.policy.conditions, attribute, before.severity);
+  if (clearMargin === 0 || value === null) return true;
+  return draft.context.limits.depth(attribute, draft.age, value, direction) >= clearMargin;
+}
+
+/** An episode after a reading of its attribute; `sample` null: only its data goes on. */
+function goOn(draft: Draft, seen: Seen, before: EpisodeState, sample: Sample | null): void {
+  const { reading, time, live } = draft;
+  const { judgement } = seen;
+  let state = before;
+  // A pending one that ends without a word of its own must not leave people with "stale".
+  if (before.stale && (live || (before.phase === 'pending' && sample === 'normal'))) {
+    state = turnedStale(before, false);
+    tell(draft, 'fresh', seen, state, 'data-back', 'Readings arrive again.');
+  }
+  if (sample === null) {
+    if (live || state !== before) note(draft, seen, state);
+    return;
+  }
+  const next = advance(state, sample, time.eventUs, timingFor(draft, seen.attribute), reading.mark !== undefined);
+  note(draft, seen, next.state);
+  if (next.emits === null) {
+    if (next.state === null) draft.transients++;
+    return;
+  }
+  if (next.state !== null) {
+    tell(draft, next.emits, seen, next.state, judgement.reason, judgement.message);
+    return;
+  }
+  const ended = { ...state, eventIndex: state.eventIndex + 1 };
+  tell(draft, next.emits, seen, ended, 'back-in-range', resolvedMessage(seen.direction, judgement));
+}
+
+function note(
+  { reading, time, live, changes }: Draft,
+  { attribute, direction }: Seen,
+  state: EpisodeState | null,
+): void {
+  const id = readingId(reading.source, reading.row);
+  const after = state !== null && live ? sawReading(state, time.readUs, id) : state;
+  changes.push({ patientId: reading.patientId, attribute, direction, state: after });
+}
+
+function tell(
+  draft: Draft,
+  kind: EpisodeEventKind,
+  { attribute, direction, value, judgement }: Seen,
+  state: EpisodeState,
+  reason: EvaluationReason,
+  message: string,
+): void {
+  const { reading, patient, context, time } = draft;
+  const subject: EventSubject = {
+    ...{ patientId: reading.patientId, patient, age: draft.age ?? null },
+    ...{ attribute, direction, state, reason, message },
+  };
+  const measured = {
+    ...measurementOf(reading, time.eventUs, time.clock ?? null),
+    ...{ value, unit: context.limits.unit(attribute), range: judgement.range },
+  };
+  draft.events.push(episodeEvent(kind, subject, measured, context, time.nowIso));
+}
 
 /** A high episode may end by a low value: that one's message would read as if it had not ended. */
 function resolvedMessage(direction: Direction, judgement: Judgement): string {
@@ -165,89 +224,13 @@ function resolvedMessage(direction: Direction, judgement: Judgement): string {
   return direction === 'high' ? 'No longer above the normal range.' : 'No longer below the normal range.';
 }
 
-function find(open: readonly OpenEpisode[], attribute: string, direction: Direction): EpisodeState | undefined {
+function find(open: readonly OpenEpisode[], { attribute, direction }: Seen): EpisodeState | undefined {
   for (const episode of open) {
     if (episode.attribute === attribute && episode.direction === direction) return episode.state;
   }
   return undefined;
 }
 
-interface About {
-  readonly attribute: string;
-  readonly direction: Direction;
-  readonly value: number | null;
-  readonly judgement: Judgement;
-  readonly state: EpisodeState;
-}
-
-function eventOf(draft: Draft, kind: EpisodeEventKind, about: About, message: string): EpisodeEvent {
-  const { reading, context, time } = draft;
-  const { state, judgement } = about;
-  return {
-    v: 1,
-    eventId: watchEventId(state.episodeId, kind, state.eventIndex),
-    episodeId: state.episodeId,
-    index: state.eventIndex,
-    kind,
-    by: 'watch',
-    at: time.nowIso,
-    patient: eventPatient(reading.patientId, draft.patient, context.privacy),
-    attribute: about.attribute,
-    direction: about.direction,
-    reason: judgement.reason,
-    value: about.value !== null && Number.isFinite(about.value) ? about.value : null,
-    unit: context.limits.unit(about.attribute),
-    range: judgement.range,
-    severity: state.severity,
-    message: bounded(message),
-    vitals: vitalsOf(reading),
-    readingId: readingId(reading.source, reading.row),
-    since: formatMicros(state.since),
-    measuredAt: instantOr(reading.recordedAt, time.eventUs),
-    evaluatedAt: time.nowIso,
-    notBefore: instantOr(notBeforeOf(reading), time.eventUs),
-    ...(time.clock ? { clock: time.clock } : {}),
-    thresholdVersion: context.thresholdVersion,
-    patientVersion: context.patientVersion,
-    policyVersion: context.policy.version,
-    ...(reading.mark === undefined ? {} : { mark: reading.mark }),
-  };
-}
-
-/** A date that no calendar has would make the event unreadable for dispatch: a lost alert. */
-function instantOr(text: string, otherwise: Micros): string {
-  return parseMicros(text) === undefined ? formatMicros(otherwise) : text;
-}
-
-function eventPatient(id: string, patient: Patient | undefined, privacy: Privacy): EventPatient {
-  const full = privacy === 'full' ? patient : undefined;
-  return {
-    id,
-    name: boundedOrNull(full?.name),
-    age: patient?.age ?? null,
-    address: boundedOrNull(full?.address),
-    phone: boundedOrNull(full?.phone),
-    ward: boundedOrNull(patient?.ward),
-  };
-}
-
-/** Numbers that JSON can't carry (1e999) travel as text. */
-function vitalsOf(reading: Reading): Record<string, number | string> {
-  const texts = Object.entries(reading.bad).map(([name, text]) => [name, bounded(text)] as const);
-  const values = Object.entries(reading.values).map(
-    ([name, value]) => [name, Number.isFinite(value) ? value : String(value)] as const,
-  );
-  return Object.fromEntries([...values, ...texts]);
-}
-
-function boundedOrNull(text: string | null | undefined): string | null {
-  return text === null || text === undefined ? null : bounded(text);
-}
-
-/** Never cuts a surrogate pair in two. */
-function bounded(text: string): string {
-  if (text.length <= MAX_TEXT) return text;
-  const last = text.charCodeAt(MAX_TEXT - 1);
-  const opensPair = last >= 0xd800 && last <= 0xdbff;
-  return text.slice(0, opensPair ? MAX_TEXT - 1 : MAX_TEXT);
+function timingFor({ context }: Draft, attribute: string): TimingBySeverity {
+  return (severity) => timingOf(context.policy.conditions, attribute, severity);
 }

@@ -8,6 +8,7 @@ export const FUTURE_TOLERANCE_US = 5_000_000;
 export const SKEW_TOLERANCE_US = 60_000_000;
 
 const MINUTE_PREFIX = 'YYYY-MM-DDThh:mm:'.length;
+const US_PER_MS = 1_000;
 const US_PER_SECOND = 1_000_000;
 const ZERO = 48;
 
@@ -78,4 +79,14 @@ function addSeconds(minuteUs: Micros, text: string): Micros | undefined {
 export function notBeforeOf(reading: Reading): string {
   const { recordedAt, notBefore } = reading;
   return notBefore !== null && notBefore > recordedAt ? notBefore : recordedAt;
+}
+
+/**
+ * Whether a reading speaks of now: neither backfilled nor replayed, nor old when the poller read it. By `notBefore`, so that a
+ * device's slow clock makes no history.
+ */
+export function isLive(reading: Reading, readUs: Micros, maxAgeMs: number): boolean {
+  if (reading.mark !== undefined) return false;
+  const committedUs = parseMicros(notBeforeOf(reading)) ?? readUs;
+  return readUs - committedUs <= maxAgeMs * US_PER_MS;
 }

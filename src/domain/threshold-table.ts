@@ -7,6 +7,7 @@ import {
   type Band,
   bandOf,
   cutSegments,
+  type Hull,
   isUsable,
   type Judgement,
   normalHull,
@@ -28,11 +29,17 @@ export interface ThresholdTable {
   judge(attribute: string, age: KnownAge, value: number): Judgement;
   /** A value that can't be used (Reading.bad), as it came: no number at all, or one that no device can mean. */
   judgeBad(attribute: string, age: KnownAge, raw: string): Judgement;
+  /**
+   * How far a value lies inside the age's normal values, in the attribute's unit, seen from the side on which `direction`
+   * alarms: below their highest for `high`, above their lowest for `low`. Negative outside; Infinity where there are none.
+   */
+  depth(attribute: string, age: KnownAge, value: number, direction: 'low' | 'high'): number;
   /** The attribute's unit, else the one that the limits name. */
   unit(attribute: string): string | null;
 }
 
 interface AgeLimits extends Segments {
+  readonly normal: Hull | null;
   readonly bad: Judgement;
   readonly implausible: Judgement;
 }
@@ -73,6 +80,7 @@ export function compileThresholds(
       const here = ageLimits(limits.get(attribute), age);
       return NUMBER_TEXT.test(raw) ? (here?.implausible ?? IMPLAUSIBLE) : (here?.bad ?? BAD);
     },
+    depth: (attribute, age, value, direction) => depth(limits.get(attribute), age, value, direction),
     unit: (attribute) => limits.get(attribute)?.unit ?? null,
   };
 }
@@ -114,6 +122,7 @@ function compileAges(bands: readonly Band[]): (AgeLimits | undefined)[] {
       const range = normal ? { low: normal.lowValue, high: normal.highValue } : null;
       limits = {
         ...cutSegments(here, everywhere),
+        normal: normalHull(here),
         bad: unclassified('bad-value', range),
         implausible: unclassified('implausible-value', range),
       };
@@ -135,6 +144,14 @@ function judge(limits: AttributeLimits | undefined, age: KnownAge, value: number
   let i = 0;
   while (point > (ends[i] as number)) i++;
   return here.judgements[i] as Judgement;
+}
+
+function depth(limits: AttributeLimits | undefined, age: KnownAge, value: number, direction: 'low' | 'high'): number {
+  const normal = ageLimits(limits, age)?.normal;
+  if (limits === undefined || !normal) return Number.POSITIVE_INFINITY;
+  const point = toGrid(value, limits.decimals);
+  // Whole numbers over a power of ten: the nearest number to the decimal text, as a margin read from a file is.
+  return (direction === 'high' ? normal.high - point : point - normal.low) / 10 ** limits.decimals;
 }
 
 /** Ages are whole years: a fraction is cut off, a negative one is none. */

@@ -9,7 +9,7 @@ export const NEXT_KEY = 'next';
 export const TOKEN_KEY = 'token';
 const SEEN = 'seen';
 const DIRECTIONS: readonly unknown[] = ['low', 'high', 'unclassified'] satisfies Direction[];
-const PHASES: readonly unknown[] = ['active', 'recovering'] satisfies EpisodePhase[];
+const PHASES: readonly unknown[] = ['pending', 'active', 'recovering'] satisfies EpisodePhase[];
 
 /** A state that can't be read must not be taken for "no episode": the partition can't be owned until someone has looked. */
 export class WatchStateError extends Error {
@@ -42,6 +42,8 @@ export function encodeEpisode(state: EpisodeState | null): string | null {
     recoveringSince: state.recoveringSince === null ? null : formatMicros(state.recoveringSince),
     recoveringSamples: state.recoveringSamples,
     maxEventTime: formatMicros(state.maxEventTime),
+    lastSeen: state.lastSeen === null ? null : formatMicros(state.lastSeen),
+    lastReading: state.lastReading,
     stale: state.stale,
     ...(state.marked ? { marked: true } : {}),
   });
@@ -89,16 +91,20 @@ function decodeNext(value: Buffer | string | null): number {
 function decodeEpisode(value: Buffer | string): EpisodeState {
   const m = parse(value.toString(), 'episode');
   if (!isObject(m) || m.v !== 1 || !PHASES.includes(m.phase)) throw unreadable('episode');
+  const phase = m.phase as EpisodePhase;
   return {
-    phase: m.phase as EpisodePhase,
+    phase,
     episodeId: text(m.episodeId),
-    eventIndex: count(m.eventIndex),
+    eventIndex: phase === 'pending' && m.eventIndex === -1 ? -1 : count(m.eventIndex),
     severity: severity(m.severity),
     since: instant(m.since),
     samples: count(m.samples),
     recoveringSince: m.recoveringSince === null ? null : instant(m.recoveringSince),
     recoveringSamples: count(m.recoveringSamples),
     maxEventTime: instant(m.maxEventTime),
+    // Records of the version before have neither: such an episode can go stale from its next reading on.
+    lastSeen: m.lastSeen === null || m.lastSeen === undefined ? null : instant(m.lastSeen),
+    lastReading: typeof m.lastReading === 'string' ? m.lastReading : '',
     stale: m.stale === true,
     ...(m.marked === true ? { marked: true as const } : {}),
   };

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { decodeDoctorsQueue } from '../../../src/domain/doctors-queue.js';
 import type { EpisodeChange } from '../../../src/domain/episode.js';
 import { createEpisodeBook } from '../../../src/domain/episode-book.js';
-import { type EvaluationContext, evaluate, MAX_TEXT } from '../../../src/domain/evaluate.js';
+import { MAX_TEXT } from '../../../src/domain/episode-event.js';
+import { type EvaluationContext, evaluate } from '../../../src/domain/evaluate.js';
 import { createInstantReader } from '../../../src/domain/event-time.js';
 import type { EpisodeEvent } from '../../../src/domain/events.js';
 import { episodeId, watchEventId } from '../../../src/domain/identity.js';
@@ -54,8 +55,7 @@ function play(readings: readonly Reading[], context: EvaluationContext) {
   const changes: EpisodeChange[][] = [];
   const unclassified: string[] = [];
   for (const item of readings) {
-    const { eventUs } = instants.timeOf(item, NOW_US);
-    const result = evaluate(item, book, context, { eventUs, nowIso: NOW_ISO });
+    const result = evaluate(item, book, context, { ...instants.timeOf(item, NOW_US), nowIso: NOW_ISO });
     for (const change of result.changes) book.apply(change);
     events.push(...result.events);
     changes.push([...result.changes]);

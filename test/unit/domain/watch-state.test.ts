@@ -1,7 +1,7 @@
 // Records of watch-state: what is written is read back, and nothing unreadable passes for "no episode".
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { begin, type EpisodeState } from '../../../src/domain/episode.js';
+import { begin, type EpisodeState, sawReading } from '../../../src/domain/episode.js';
 import {
   decodeWatchState,
   encodeEpisode,
@@ -14,7 +14,9 @@ import {
 import { anyText } from '../../helpers/texts.js';
 
 const KEY = { patientId: 'p1', attribute: 'bp', direction: 'high' } as const;
-const STATE = begin('abc', 'medium', 1_795_557_600_000_001).state as EpisodeState;
+const AT_ONCE = () => ({ sustainMs: 0, minSamples: 1, clearAfterMs: 0, clearSamples: 1 });
+const BEGUN = begin('abc', 'medium', 1_795_557_600_000_001, AT_ONCE).state as EpisodeState;
+const STATE = sawReading(BEGUN, 1_795_557_600_100_000, 'rds:7');
 
 it('has the form of contracts.md', () => {
   expect(episodeKeyText(KEY)).toBe('["p1","bp","high"]');
@@ -31,6 +33,8 @@ it('has the form of contracts.md', () => {
     recoveringSince: '2026-11-24T22:00:00.500000Z',
     recoveringSamples: 0,
     maxEventTime: '2026-11-24T22:00:00.000001Z',
+    lastSeen: '2026-11-24T22:00:00.100000Z',
+    lastReading: 'rds:7',
     stale: false,
   });
   expect(encodeNext(12)).toBe('{"v":1,"next":"12"}');
@@ -41,7 +45,7 @@ it('reads back every state under every key, also one that looks like next or tok
   const us = fc.integer({ min: 0, max: 4_102_444_800_000_000 });
   const state = fc.record<EpisodeState>(
     {
-      phase: fc.constantFrom('active' as const, 'recovering' as const),
+      phase: fc.constantFrom('pending' as const, 'active' as const, 'recovering' as const),
       episodeId: fc.stringMatching(/^[a-z2-7]{26}$/),
       eventIndex: fc.nat(),
       severity: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
@@ -50,6 +54,8 @@ it('reads back every state under every key, also one that looks like next or tok
       recoveringSince: fc.option(us),
       recoveringSamples: fc.nat(),
       maxEventTime: us,
+      lastSeen: fc.option(us),
+      lastReading: anyText(20),
       stale: fc.boolean(),
       marked: fc.constant(true as const),
     },
@@ -64,6 +70,8 @@ it('reads back every state under every key, also one that looks like next or tok
         'recoveringSince',
         'recoveringSamples',
         'maxEventTime',
+        'lastSeen',
+        'lastReading',
         'stale',
       ],
     },
@@ -87,6 +95,14 @@ it('reads back every state under every key, also one that looks like next or tok
     }),
     { numRuns: 100 },
   );
+});
+
+it('reads a pending episode, of which there was no event yet, and the records of the version before', () => {
+  const pending: EpisodeState = { ...STATE, phase: 'pending', eventIndex: -1 };
+  const decode = (value: string) => decodeWatchState(episodeKeyText(KEY), value);
+  expect(decode(encodeEpisode(pending) ?? '')).toEqual({ type: 'episode', change: { ...KEY, state: pending } });
+  const { lastSeen: _, lastReading: __, ...older } = JSON.parse(encodeEpisode(STATE) ?? '') as Record<string, unknown>;
+  expect(decode(JSON.stringify(older))).toEqual({ type: 'episode', change: { ...KEY, state: BEGUN } });
 });
 
 it('knows next, tokens of others, and who was seen when', () => {
@@ -117,7 +133,8 @@ describe('refuses, without quoting', () => {
     ['too many parts', '["p1","bp","high","x"]', '{}'],
     ['no JSON', key, 'p1 is ill'],
     ['another version', key, JSON.stringify({ ...good, v: 2 })],
-    ['an unknown phase', key, JSON.stringify({ ...good, phase: 'pending' })],
+    ['an unknown phase', key, JSON.stringify({ ...good, phase: 'asleep' })],
+    ['no event of an episode that is told', key, JSON.stringify({ ...good, eventIndex: -1 })],
     ['an unknown severity', key, JSON.stringify({ ...good, severity: 'toString' })],
     ['no episode id', key, JSON.stringify({ ...good, episodeId: '' })],
     ['a broken count', key, JSON.stringify({ ...good, samples: -1 })],
