@@ -209,18 +209,20 @@ const EXPECTED = `
     AND greatest(w.before_us, s.latest_us) - greatest(w.before_us, w.calm_us) >= s.clear_us
   GROUP BY w.p, w.patient, w.sign, w.direction, w.cycle, w.stretch;`;
 
-/** `told`: what was raised and resolved for the readings that are looked at. One that names no reading at all is among them. */
+/** `asked_event`: what was told of the readings that are looked at. One that names no reading at all is among them. */
 function actual(ids: IdRange | null): string {
   const asked = ids === null ? 'true' : `coalesce(r.row_id BETWEEN ${ids.from} AND ${ids.to}, true)`;
   return `
     CREATE TABLE asked_reading AS
       SELECT h.source || ':' || h.row_id AS reading, bool_or(h.o < coalesce(c.done, 0)) AS evaluated, min(h.row_id) AS row_id
       FROM held h LEFT JOIN cut c ON c.p = h.p GROUP BY reading;
-    CREATE TABLE actual AS
-      SELECT a.kafka_partition AS p, a.patient_id AS patient, a.attribute AS sign, a.direction, a.kind, a.reading_id AS reading, a.event_id
+    CREATE TABLE asked_event AS
+      SELECT a.kafka_partition AS p, a.kafka_offset AS o, a.patient_id AS patient, a.attribute AS sign, a.direction, a.kind, a.reading_id AS reading,
+        a.event_id, coalesce(r.evaluated, true) AS evaluated, concat_ws(' ', a.kind, a.patient_id, a.attribute, a.direction, a.event_id) AS says
       FROM alert a JOIN cut ON cut.p = a.kafka_partition AND a.kafka_offset < cut.events
       LEFT JOIN asked_reading r ON r.reading = a.reading_id
-      WHERE a.kind IN ('raised', 'resolved') AND coalesce(r.evaluated, true) AND ${asked};
+      WHERE a.kind IN ('raised', 'worsened', 'resolved', 'stale', 'fresh') AND ${asked};
+    CREATE VIEW actual AS SELECT * FROM asked_event WHERE kind IN ('raised', 'resolved') AND evaluated;
     DELETE FROM expected WHERE reading NOT IN (SELECT reading FROM asked_reading r WHERE ${asked});`;
 }
 

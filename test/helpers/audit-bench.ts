@@ -5,6 +5,7 @@ import { ownWatchPartition } from '../../jobs/watch-partition.js';
 import { ATTRIBUTES } from '../../src/domain/attributes.js';
 import type { AuditReport } from '../../src/domain/audit.js';
 import type { EvaluationContext } from '../../src/domain/evaluate.js';
+import type { DeliveryRecord } from '../../src/domain/events.js';
 import { startLedger } from '../../src/domain/gap-ledger.js';
 import { entriesOfThresholds, entryOfPatient, versionOf } from '../../src/domain/import-version.js';
 import { DEFAULT_VITALS } from '../../src/domain/mapping.js';
@@ -39,6 +40,10 @@ export interface AuditWorld {
   readings: Reading[];
   /** doctors-queue, as the watcher wrote it. */
   events: Record<string, unknown>[];
+  /** alert-deliveries: each event told once, unless a test says otherwise. */
+  deliveries: DeliveryRecord[];
+  /** So many of these are not in the lake yet. */
+  unarchivedDeliveries: number;
   gaps: { from: number; to: number; evidence?: string }[];
   /** Ids in the hospital's table. */
   rds: bigint[];
@@ -131,6 +136,8 @@ export async function evaluatedWorld(
   return {
     readings,
     events,
+    deliveries: events.flatMap((event) => (event.episodeId === undefined ? [] : toldOnce(event))),
+    unarchivedDeliveries: 0,
     gaps: [],
     rds,
     high: rds.at(-1) ?? 0n,
@@ -141,12 +148,55 @@ export async function evaluatedWorld(
   };
 }
 
+export const DOCTORS = 'arn:aws:sns:eu-central-1:123456789012:doctors';
+export const TOLD_AT = '2026-11-24T22:59:00.000000Z';
+
+/** Of one notification; `changes` say what differs from a decision to send. */
+export function delivery(about: Partial<DeliveryRecord>): DeliveryRecord {
+  return {
+    v: 1,
+    notificationId: 'n',
+    trigger: 'e',
+    eventId: '',
+    episodeId: 'e',
+    kind: 'raised',
+    n: 0,
+    destination: DOCTORS,
+    state: 'decided',
+    reason: 'routed',
+    attempt: 0,
+    due: null,
+    snsMessageId: null,
+    coveredBy: null,
+    possibleRepeat: false,
+    at: TOLD_AT,
+    ...about,
+  };
+}
+
+/** What dispatch and deliver write about an event that all goes well with. */
+function toldOnce({ eventId, episodeId, kind, index }: Record<string, unknown>): DeliveryRecord[] {
+  const about = { notificationId: `to-${eventId}`, trigger: episodeId, eventId, episodeId, kind, n: index };
+  const record = (more: Partial<DeliveryRecord>) => delivery({ ...(about as Partial<DeliveryRecord>), ...more });
+  if (kind === 'fresh') return [record({ state: 'suppressed', reason: 'not-notified', destination: '' })];
+  return [
+    record({}),
+    record({ state: 'attempt', reason: 'sending', attempt: 1 }),
+    record({ state: 'accepted', reason: 'accepted', attempt: 1, snsMessageId: `sns-${eventId}` }),
+  ];
+}
+
 /** Archives the world into an empty lake. */
 export async function archiveWorld(store: LakeStore, world: AuditWorld): Promise<void> {
   const attributes = ATTRIBUTES.map(({ name }) => name);
   const at = '2026-11-24T23:00:00.000000Z';
   await archiveMessages(store, { attributes, messages: world.readings });
   await archiveMessages(store, { topic: 'doctors-queue', attributes, messages: world.events });
+  await archiveMessages(store, {
+    topic: 'alert-deliveries',
+    attributes,
+    messages: world.deliveries.slice(0, world.deliveries.length - world.unarchivedDeliveries),
+  });
   await archiveMessages(store, {
     topic: 'vital-gaps',
     attributes,
@@ -173,6 +223,7 @@ export async function auditWorld(
   const ends: Readonly<Record<string, number>> = {
     'vital-info': world.readings.length,
     'doctors-queue': world.events.length,
+    'alert-deliveries': world.deliveries.length - world.unarchivedDeliveries,
     'vital-gaps': world.gaps.length,
     'access-audit': world.accesses.length,
   };
@@ -190,10 +241,13 @@ export async function auditWorld(
   );
   const reader: PartitionReader = {
     offsets: async () => ({ start: 0, stableEnd: 0 }),
-    read: async (topic, _partition, _options, onRecord) => {
+    read: async (topic, _partition, { from = 0 }, onRecord) => {
+      if (topic === 'alert-deliveries')
+        for (const [offset, record] of world.deliveries.entries())
+          if (offset >= from) onRecord(received(offset, record.trigger, JSON.stringify(record)));
       if (topic === 'vital-poll-state') onRecord(received(0, SOURCE, position));
       if (topic === 'watch-state') onRecord(received(0, 'next', JSON.stringify({ v: 1, next: String(world.next) })));
-      return { next: 1 };
+      return { next: topic === 'alert-deliveries' ? world.deliveries.length : 1 };
     },
     close: async () => undefined,
   };
