@@ -119,7 +119,7 @@ function textOrNull(value: string | null | undefined): string {
 const RECORDS = `
   CREATE TABLE record AS
   SELECT kafka_partition AS p, kafka_offset AS o, notification_id AS id, trigger_id, event_id, episode_id, kind, n, destination, state, reason,
-    coalesce(attempt, 0) AS attempt, epoch_us(due) AS due_us, sns_message_id, covered_by, coalesce(possible_repeat, false) AS labelled, epoch_us(at) AS at_us
+    coalesce(attempt, 0) AS attempt, epoch_us("due") AS due_us, sns_message_id, covered_by, coalesce(possible_repeat, false) AS labelled, epoch_us("at") AS at_us
   FROM delivery WHERE kind <> 'heartbeat'`;
 
 /** `owed`: events of which somebody has to be told, or it has to be decided that nobody is. `passed`: a person let dispatch pass over it. */
