@@ -4,11 +4,17 @@ import type { QueueRegistry } from '../queues/registry.js';
 import { createScheduler, type TickSource } from '../queues/schedules.js';
 import type { JobData } from '../queues/table.js';
 import { createQueueWorker, type JobContext, RunLater } from '../queues/worker.js';
-import { AUDIT_TERMS, type AuditReport, type AuditTermName, offendingOf } from '../src/domain/audit.js';
+import {
+  AUDIT_TERMS,
+  AuditImpossible,
+  type AuditReport,
+  type AuditTermName,
+  offendingOf,
+} from '../src/domain/audit.js';
 import type { Metrics } from '../src/domain/ports.js';
 import type { AuditRun, AuditRuns } from '../src/redis/audit-runs.js';
 import type { Actor } from './actor.js';
-import { AuditImpossible, type AuditParts, type AuditRequest, runAudit } from './audit.js';
+import { type AuditParts, type AuditRequest, runAudit } from './audit.js';
 
 const RETRY_MIN_MS = 10_000;
 const RETRY_MAX_MS = 900_000;

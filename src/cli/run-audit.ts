@@ -1,5 +1,5 @@
 // What `wardwatch audit` does.
-import { AuditImpossible, runAudit } from '../../jobs/audit.js';
+import { runAudit } from '../../jobs/audit.js';
 import { auditParts } from '../app/audit-parts.js';
 import { createBase } from '../app/base.js';
 import { claimLake, deploymentOf } from '../app/deployment.js';
@@ -7,7 +7,7 @@ import { SayError } from '../app/explain.js';
 import { withConnections } from '../app/once.js';
 import { EXIT } from '../app/process.js';
 import { duration, ParseError } from '../config/parsers.js';
-import { describeAudit } from '../domain/audit.js';
+import { AuditImpossible, describeAudit } from '../domain/audit.js';
 import type { CliContext } from './program.js';
 
 const MS_PER_DAY = 86_400_000;

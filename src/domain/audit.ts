@@ -4,13 +4,18 @@ import type { IdRange } from './gap-ledger.js';
 /** Offending ids of one kind that are listed; all are counted. */
 export const LISTED = 100;
 
+/** There is nothing to compare, or with what: for people. */
+export class AuditImpossible extends Error {
+  override readonly name = 'AuditImpossible';
+}
+
 /** What is counted of one kind, with the first of them. */
 export interface Found {
   readonly count: number;
   readonly first: readonly string[];
 }
 
-export const AUDIT_TERMS = ['lake', 'rows', 'gaps', 'evaluated', 'alerts'] as const;
+export const AUDIT_TERMS = ['lake', 'rows', 'gaps', 'evaluated', 'alerts', 'delivered'] as const;
 export type AuditTermName = (typeof AUDIT_TERMS)[number];
 
 /** One term of the equation. `offending`: what must be nothing. */

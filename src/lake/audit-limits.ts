@@ -5,10 +5,16 @@ import type { LakeSql } from './query.js';
 
 /** Limits beyond this are as good as none. */
 const FARTHEST = '1e15';
+/** What can't be judged may be the worst. */
+const UNJUDGED_RANK = 3;
 /** Enough for every decimal of a double that can decide a rounding. */
 const EXACT = 'DECIMAL(38, 18)';
 
-/** Wants `sample`. Makes `classed`: the same with `class`. */
+/**
+ * Wants `sample` and `rule`. Makes `classed`: the same with `class`, the `rank` of an abnormal one (1 low, 2 medium, 3 high), and how
+ * far inside the normal values it lies, from either side (`room_low`, `room_high`); and `ruled`: the rule of a sign under a policy,
+ * with the margins in the same unit, the sign's last decimal.
+ */
 export async function createClasses(lake: LakeSql, attributes: readonly Attribute[]): Promise<void> {
   await lake.run('CREATE TABLE sign (name VARCHAR, decimals INTEGER, low DOUBLE, high DOUBLE)');
   await insert(
@@ -20,14 +26,23 @@ export async function createClasses(lake: LakeSql, attributes: readonly Attribut
   );
   await lake.run(BANDS);
   await lake.run(JUDGED);
+  await lake.run(RULED);
   await lake.run(
     `CREATE VIEW classed AS SELECT s.*, CASE
        WHEN s.v IS NULL OR NOT coalesce(s.v BETWEEN n.low AND n.high, false) OR NOT s.known OR s.age IS NULL OR s.age < 0 THEN 'unclassified'
-       ELSE coalesce(j.class, 'unclassified') END AS class
+       ELSE coalesce(j.class, 'unclassified') END AS class,
+       CASE WHEN class IN ('low', 'high') THEN j.rank ELSE ${UNJUDGED_RANK} END AS rank, j.room_low, j.room_high
      FROM sample s LEFT JOIN sign n ON n.name = s.sign
      LEFT JOIN judged j ON j.limits = s.limits AND j.sign = s.sign AND j.age = s.age AND j.v = s.v`,
   );
 }
+
+/** \`ruled\`: a whole number of steps is at least the margin where it is at least the margin rounded up. */
+const RULED = `
+  CREATE TABLE ruled AS
+  SELECT r.policy, r.sign, any_value(r.rule) AS rule, list(CAST(ceil(${units('r.one')}) AS HUGEINT) ORDER BY r.rank) AS margins
+  FROM (SELECT policy, sign, rule, unnest(margin) AS one, generate_subscripts(margin, 1) AS rank FROM rule) r LEFT JOIN sign n ON n.name = r.sign
+  GROUP BY r.policy, r.sign`;
 
 /** A number in units of the attribute's last decimal, from its shortest text: 36.05 is 360.5 where there is one decimal. */
 function units(column: string): string {
@@ -47,7 +62,7 @@ const BANDS = `
   ) WHERE low <= high AND low_age <= high_age`;
 
 /**
- * \`judged\`: the class of each value that occurs, under the limits and at the age with which it does. Where bands overlap an
+ * \`judged\`: the class of each value that occurs, and how far inside the normal values it lies, under the limits and at the age with which it does. Where bands overlap an
  * alerting one goes first, then the more severe, the narrower, the lower. Its direction: below all normal values is low, above
  * them high; between them the middle of the band decides against the middle of the normal values (of this age, else of any age).
  */
@@ -61,7 +76,7 @@ const JUDGED = `
     FROM asked a JOIN band b ON b.limits = a.limits AND b.sign = a.sign AND a.age BETWEEN b.low_age AND b.high_age
   ), at_age AS (
     SELECT limits, sign, age, v, any_value(g) AS g, count(*) AS bands,
-      first(struct_pack(low := low, high := high, alert := alert) ORDER BY alert DESC, CASE WHEN alert THEN rank ELSE 0 END DESC, high - low, low, message)
+      first(struct_pack(low := low, high := high, alert := alert, rank := rank) ORDER BY alert DESC, CASE WHEN alert THEN rank ELSE 0 END DESC, high - low, low, message)
         FILTER (covers) AS winner,
       min(low) FILTER (NOT alert) AS normal_low, max(high) FILTER (NOT alert) AS normal_high,
       greatest(max(low) FILTER (low <= g), max(high + 1) FILTER (high < g)) AS from_g,
@@ -72,7 +87,7 @@ const JUDGED = `
   ), below AS (
     SELECT w.limits, w.sign, w.age, w.v, count(*) AS n FROM at_age w JOIN here h USING (limits, sign, age, v) WHERE h.low < w.winner.low GROUP BY ALL
   )
-  SELECT w.limits, w.sign, w.age, w.v, CASE
+  SELECT w.limits, w.sign, w.age, w.v, w.winner.rank AS rank, w.g - w.normal_low AS room_low, w.normal_high - w.g AS room_high, CASE
       WHEN w.winner IS NULL THEN 'unclassified'
       WHEN NOT w.winner.alert THEN 'normal'
       WHEN w.normal_low IS NOT NULL AND w.g < w.normal_low THEN 'low'

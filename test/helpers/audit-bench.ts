@@ -5,10 +5,12 @@ import { ownWatchPartition } from '../../jobs/watch-partition.js';
 import { ATTRIBUTES } from '../../src/domain/attributes.js';
 import type { AuditReport } from '../../src/domain/audit.js';
 import type { EvaluationContext } from '../../src/domain/evaluate.js';
+import type { DeliveryRecord } from '../../src/domain/events.js';
 import { startLedger } from '../../src/domain/gap-ledger.js';
 import { entriesOfThresholds, entryOfPatient, versionOf } from '../../src/domain/import-version.js';
 import { DEFAULT_VITALS } from '../../src/domain/mapping.js';
 import type { Patient } from '../../src/domain/patient.js';
+import type { ConditionTable } from '../../src/domain/policy.js';
 import type { LakeStore, PartitionReader, PartitionWork, ReceivedRecord } from '../../src/domain/ports.js';
 import { encodePosition } from '../../src/domain/position.js';
 import type { Reading } from '../../src/domain/reading.js';
@@ -28,8 +30,7 @@ const PARTITION = 0;
 export interface InForce {
   readonly limits: readonly ThresholdRow[];
   readonly patients: readonly Patient[];
-  readonly clearAfterMs: number;
-  readonly clearSamples: number;
+  readonly conditions: ConditionTable;
   /** Patients that are found by reading through. */
   readonly behind?: readonly Patient[];
 }
@@ -39,6 +40,10 @@ export interface AuditWorld {
   readings: Reading[];
   /** doctors-queue, as the watcher wrote it. */
   events: Record<string, unknown>[];
+  /** alert-deliveries; undefined: what is written where each event is told once, and nothing goes wrong. */
+  deliveries: DeliveryRecord[] | undefined;
+  /** So many of these are not in the lake yet. */
+  unarchivedDeliveries: number;
   gaps: { from: number; to: number; evidence?: string }[];
   /** Ids in the hospital's table. */
   rds: bigint[];
@@ -57,10 +62,7 @@ const topicOf = (context: InForce, n: number): EvaluationContext => {
     limits: compileThresholds(context.limits, ATTRIBUTES),
     thresholdVersion: versionOf('thresholds', entriesOfThresholds(context.limits)).version,
     patientVersion: versionOf('patients', entries).version,
-    policy: policyWith(
-      { clearAfterMs: context.clearAfterMs, clearSamples: context.clearSamples },
-      { version: `policy-${n}` },
-    ),
+    policy: policyWith({}, { conditions: context.conditions, version: `policy-${n}` }),
     privacy: 'full',
     patient: (id) => found.get(id),
   };
@@ -131,6 +133,8 @@ export async function evaluatedWorld(
   return {
     readings,
     events,
+    deliveries: undefined,
+    unarchivedDeliveries: 0,
     gaps: [],
     rds,
     high: rds.at(-1) ?? 0n,
@@ -141,12 +145,60 @@ export async function evaluatedWorld(
   };
 }
 
+export const DOCTORS = 'arn:aws:sns:eu-central-1:123456789012:doctors';
+export const TOLD_AT = '2026-11-24T22:59:00.000000Z';
+
+/** Of one notification; `changes` say what differs from a decision to send. */
+export function delivery(about: Partial<DeliveryRecord>): DeliveryRecord {
+  return {
+    v: 1,
+    notificationId: 'n',
+    trigger: 'e',
+    eventId: '',
+    episodeId: 'e',
+    kind: 'raised',
+    n: 0,
+    destination: DOCTORS,
+    state: 'decided',
+    reason: 'routed',
+    attempt: 0,
+    due: null,
+    snsMessageId: null,
+    coveredBy: null,
+    possibleRepeat: false,
+    at: TOLD_AT,
+    ...about,
+  };
+}
+
+export function deliveriesOf({ deliveries, events }: AuditWorld): DeliveryRecord[] {
+  const once = new Map(events.map((event) => [event.eventId, event]));
+  return deliveries ?? [...once.values()].flatMap((event) => (event.episodeId === undefined ? [] : toldOnce(event)));
+}
+
+/** What dispatch and deliver write about an event that all goes well with. */
+function toldOnce({ eventId, episodeId, kind, index }: Record<string, unknown>): DeliveryRecord[] {
+  const about = { notificationId: `to-${eventId}`, trigger: episodeId, eventId, episodeId, kind, n: index };
+  const record = (more: Partial<DeliveryRecord>) => delivery({ ...(about as Partial<DeliveryRecord>), ...more });
+  if (kind === 'fresh') return [record({ state: 'suppressed', reason: 'not-notified', destination: '' })];
+  return [
+    record({}),
+    record({ state: 'attempt', reason: 'sending', attempt: 1 }),
+    record({ state: 'accepted', reason: 'accepted', attempt: 1, snsMessageId: `sns-${eventId}` }),
+  ];
+}
+
 /** Archives the world into an empty lake. */
 export async function archiveWorld(store: LakeStore, world: AuditWorld): Promise<void> {
   const attributes = ATTRIBUTES.map(({ name }) => name);
   const at = '2026-11-24T23:00:00.000000Z';
   await archiveMessages(store, { attributes, messages: world.readings });
   await archiveMessages(store, { topic: 'doctors-queue', attributes, messages: world.events });
+  await archiveMessages(store, {
+    topic: 'alert-deliveries',
+    attributes,
+    messages: deliveriesOf(world).slice(0, deliveriesOf(world).length - world.unarchivedDeliveries),
+  });
   await archiveMessages(store, {
     topic: 'vital-gaps',
     attributes,
@@ -170,9 +222,11 @@ export async function auditWorld(
   world: AuditWorld,
   options: { readonly known?: readonly string[]; readonly from?: bigint; readonly to?: bigint } = {},
 ): Promise<AuditReport> {
+  const deliveries = deliveriesOf(world);
   const ends: Readonly<Record<string, number>> = {
     'vital-info': world.readings.length,
     'doctors-queue': world.events.length,
+    'alert-deliveries': deliveries.length - world.unarchivedDeliveries,
     'vital-gaps': world.gaps.length,
     'access-audit': world.accesses.length,
   };
@@ -190,10 +244,13 @@ export async function auditWorld(
   );
   const reader: PartitionReader = {
     offsets: async () => ({ start: 0, stableEnd: 0 }),
-    read: async (topic, _partition, _options, onRecord) => {
+    read: async (topic, _partition, { from = 0 }, onRecord) => {
+      if (topic === 'alert-deliveries')
+        for (const [offset, record] of deliveries.entries())
+          if (offset >= from) onRecord(received(offset, record.trigger, JSON.stringify(record)));
       if (topic === 'vital-poll-state') onRecord(received(0, SOURCE, position));
       if (topic === 'watch-state') onRecord(received(0, 'next', JSON.stringify({ v: 1, next: String(world.next) })));
-      return { next: 1 };
+      return { next: topic === 'alert-deliveries' ? deliveries.length : 1 };
     },
     close: async () => undefined,
   };

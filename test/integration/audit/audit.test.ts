@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ATTRIBUTES } from '../../../src/domain/attributes.js';
 import { type AuditReport, describeAudit } from '../../../src/domain/audit.js';
 import type { Patient } from '../../../src/domain/patient.js';
+import type { BySeverity, ConditionTable, ConditionTiming } from '../../../src/domain/policy.js';
 import type { LakeStore } from '../../../src/domain/ports.js';
 import type { Reading } from '../../../src/domain/reading.js';
 import type { ThresholdRow } from '../../../src/domain/threshold.js';
@@ -15,6 +16,7 @@ import { createFolderStore } from '../../../src/lake/folder-store.js';
 import { type AuditWorld, archiveWorld, auditWorld, evaluatedWorld, type InForce } from '../../helpers/audit-bench.js';
 import { limit, SEED_LIMITS, TEMPERATURE_LIMITS } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
+import { policyWith } from '../../helpers/policies.js';
 import { reading } from '../../helpers/readings.js';
 import { archiveMessages } from '../../helpers/small-lake.js';
 
@@ -29,8 +31,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const FORCE: InForce = {
   limits: SEED_LIMITS,
   patients: [testPatient('p1'), testPatient('p2', { age: 70 })],
-  clearAfterMs: 2_000,
-  clearSamples: 2,
+  conditions: policyWith({ clearAfterMs: 2_000, clearSamples: 2 }).conditions,
 };
 
 /** p1's heart races from row 3 to 5, and is calm again at 8; p2 is well. Ids 11 to 13 were rolled back. */
@@ -71,7 +72,8 @@ describe('The audit', () => {
       '10 ids in RDS, 11 rows in the lake (1 since deleted in RDS), 0 dead',
       '3 ids retired, none of them in RDS or the lake',
       '11 readings compared with the limits of their time',
-      "1 raised and 1 resolved by the lake's readings",
+      "1 raised, 0 worsened and 1 resolved by the lake's readings",
+      '2 events decided about; of 2 decisions to send 2 accepted, 0 covered, 0 cancelled, 0 held or dead',
     ]);
     expect(report.apart['ids since deleted in RDS']).toEqual({ count: 1, first: ['2'] });
   });
@@ -293,10 +295,11 @@ describe("The audit's evaluator", () => {
     const kinds = (kind: string) => world.events.filter((event) => event.kind === kind).length;
     // Otherwise it would have compared nothing.
     expect(kinds('raised')).toBeGreaterThan(500);
+    expect(kinds('worsened')).toBeGreaterThan(100);
     expect(kinds('resolved')).toBeGreaterThan(100);
     expect(offending(report), `seed ${seed}`).toEqual({});
-    expect(report.terms.at(-1)?.says).toBe(
-      `${kinds('raised')} raised and ${kinds('resolved')} resolved by the lake's readings`,
+    expect(report.terms.find(({ name }) => name === 'alerts')?.says).toBe(
+      `${kinds('raised')} raised, ${kinds('worsened')} worsened and ${kinds('resolved')} resolved by the lake's readings`,
     );
   });
 });
@@ -340,11 +343,27 @@ const people = fc
   .array(fc.option(fc.integer({ min: 0, max: 130 })), { minLength: PATIENTS, maxLength: PATIENTS })
   .map((ages) => ages.map((age, n): Patient => testPatient(`p${n}`, { age })));
 
-const force = fc
-  .tuple(oddLimits, people, fc.constantFrom(0, 1_000, 5_000), fc.integer({ min: 1, max: 3 }))
-  .map(([odd, patients, clearAfterMs, clearSamples]): InForce => {
-    return { limits: [...SEED_LIMITS, ...TEMPERATURE_LIMITS, ...odd], patients, clearAfterMs, clearSamples };
-  });
+const timing = fc.record<ConditionTiming>({
+  sustainMs: fc.constantFrom(0, 0, 1_000, 4_000),
+  minSamples: fc.integer({ min: 1, max: 3 }),
+  clearMargin: fc.constantFrom(0, 0, 0.1, 0.55, 2, 7),
+  clearAfterMs: fc.constantFrom(0, 1_000, 5_000),
+  clearSamples: fc.integer({ min: 1, max: 3 }),
+  staleAfterMs: fc.constant(60_000),
+});
+
+const conditions = fc.record<ConditionTable>({
+  default: timing,
+  attributes: fc.dictionary(
+    fc.constantFrom(...SIGNS),
+    fc.record<BySeverity<ConditionTiming>>({ high: timing, medium: timing, low: timing }),
+    { maxKeys: 3 },
+  ),
+});
+
+const force = fc.tuple(oddLimits, people, conditions).map(([odd, patients, table]): InForce => {
+  return { limits: [...SEED_LIMITS, ...TEMPERATURE_LIMITS, ...odd], patients, conditions: table };
+});
 
 /** What a device may send: now and then late, ahead of its time, backfilled, unreadable; a tenth are of nobody that is known. */
 const sent = fc.record({

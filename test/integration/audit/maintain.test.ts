@@ -2,11 +2,10 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Actor } from '../../../jobs/actor.js';
-import { AuditImpossible } from '../../../jobs/audit.js';
 import { createMaintainActor, type MaintainParts } from '../../../jobs/maintain.js';
 import { createQueueRegistry, type QueueRegistry } from '../../../queues/registry.js';
 import type { TickSource } from '../../../queues/schedules.js';
-import { type AuditReport, auditTerm, found } from '../../../src/domain/audit.js';
+import { AuditImpossible, type AuditReport, auditTerm, found } from '../../../src/domain/audit.js';
 import type { Clock } from '../../../src/domain/ports.js';
 import { createAuditRuns } from '../../../src/redis/audit-runs.js';
 import { connectRedis } from '../../../src/redis/connections.js';
