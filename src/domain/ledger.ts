@@ -1,6 +1,6 @@
 // The notification ledger: the working view of what is to be sent and what became of it. Its truth is alert-deliveries; Redis holds it.
-import type { EpisodeEvent, NotificationKind } from './events.js';
-import type { Decision, EpisodeView } from './notification.js';
+import type { NotificationKind } from './events.js';
+import type { Views, ViewsRestore } from './views.js';
 
 /** SENT, CANCELLED and DEAD are settled: they never change by themselves. */
 export type NotificationState = 'PENDING' | 'SENDING' | 'HELD' | 'SENT' | 'CANCELLED' | 'DEAD';
@@ -62,21 +62,6 @@ export interface Settlement {
   readonly safe?: boolean;
 }
 
-export interface FoldInput {
-  readonly event: EpisodeEvent;
-  readonly offset: number;
-  /** The view that the decision was made from. */
-  readonly view: EpisodeView;
-  readonly decision: Decision;
-  readonly next: EpisodeView;
-}
-
-/** `stored`: folded before, with this decision. `conflict`: the view has moved on, read it again. `below`: something later was folded, and this one never. */
-export type FoldResult =
-  | { readonly outcome: 'folded' | 'stored'; readonly decision: Decision }
-  | { readonly outcome: 'conflict' }
-  | { readonly outcome: 'below' };
-
 export interface OpenedRow {
   readonly state: NotificationState;
   readonly generation: number;
@@ -93,16 +78,8 @@ export class LedgerLostError extends Error {
   readonly code = 'LEDGER_LOST';
 }
 
-/** Every method is one script that first checks the epoch, and may be repeated. */
-export interface Ledger {
-  /** `now`: the ledger's own clock, ms. */
-  view(
-    episodeId: string,
-    eventId: string,
-  ): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null; readonly now: number }>;
-  fold(input: FoldInput): Promise<FoldResult>;
-  /** The event as it was folded; undefined where it isn't known (any more). */
-  event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;
+/** The rows, and the views that dispatch folds. Every method is one script that first checks the epoch, and may be repeated. */
+export interface Ledger extends Views {
   /** Creates the row, or answers with the one that is there. */
   open(row: NewNotification): Promise<OpenedRow>;
   read(notificationId: string): Promise<NotificationRow | undefined>;
@@ -138,8 +115,7 @@ export interface RestoredNotification extends NewNotification {
 }
 
 /** Writes of the one replica that rebuilds. Each throws LedgerLostError when another has begun since. */
-export interface LedgerRebuild {
-  fold(input: Pick<FoldInput, 'event' | 'offset' | 'decision' | 'next'>): Promise<void>;
+export interface LedgerRebuild extends ViewsRestore {
   /** An attempt without outcome gets a lease of `leaseMs` from now. A row that is SENT stays so. */
   restore(row: RestoredNotification, leaseMs: number): Promise<void>;
   /** Says that the rebuilder lives: to be called every few seconds. */

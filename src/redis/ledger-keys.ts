@@ -10,9 +10,7 @@ export interface LedgerKeys {
   readonly epoch: string;
   readonly lock: string;
   readonly due: string;
-  readonly openEpisodes: string;
   notification(id: string): string;
-  episode(id: string): string;
 }
 
 /** `prefix` is REDIS_PREFIX, with its braces. */
@@ -21,8 +19,6 @@ export function ledgerKeys(prefix: string): LedgerKeys {
     epoch: `${prefix}:epoch`,
     lock: `${prefix}:epoch:lock`,
     due: `${prefix}:notif:due`,
-    openEpisodes: `${prefix}:episodes:open`,
     notification: (id) => `${prefix}:notif:${id}`,
-    episode: (id) => `${prefix}:episode:${id}`,
   };
 }

@@ -1,9 +1,7 @@
 // The ledger in Redis: each method one script, checked against the epoch.
 import type { Redis } from 'ioredis';
-import type { EpisodeEvent } from '../domain/events.js';
 import {
   type DueRow,
-  type FoldResult,
   type Ledger,
   type LedgerEpoch,
   LedgerLostError,
@@ -11,11 +9,12 @@ import {
   type OpenedRow,
   type Settlement,
 } from '../domain/ledger.js';
-import type { Decision } from '../domain/notification.js';
 import { createEpoch } from './ledger-epoch.js';
 import { FINISHED_KEPT_MS, ledgerKeys, SWEEP_GRACE_MS } from './ledger-keys.js';
-import { foldArgs, parseRow, parseView, rowFields } from './ledger-rows.js';
+import { parseRow, rowFields } from './ledger-rows.js';
 import { createScriptRunner, type ScriptAnswer, type ScriptName } from './script-runner.js';
+import { viewKeys } from './view-keys.js';
+import { createViews } from './views.js';
 
 const COUNTED_ROWS = 1_000;
 
@@ -23,7 +22,7 @@ const COUNTED_ROWS = 1_000;
 export function createLedger(redis: Redis, prefix: string): Ledger & LedgerEpoch {
   const keys = ledgerKeys(prefix);
   const run = createScriptRunner(redis);
-  const epoch = createEpoch(run, keys);
+  const epoch = createEpoch(run, keys, viewKeys(prefix));
   const guarded = async (name: ScriptName, on: readonly string[], args: readonly (string | number)[]) => {
     const current = epoch.current();
     if (current === undefined) throw new LedgerLostError('the ledger is not attached');
@@ -44,25 +43,9 @@ export function createLedger(redis: Redis, prefix: string): Ledger & LedgerEpoch
     return ids.map((id, i) => ({ id, row: parseOpened(rows[i] ?? []) }));
   };
   return {
+    ...createViews(guarded, viewKeys(prefix)),
     attach: epoch.attach,
     rebuild: epoch.rebuild,
-    view: async (episodeId, eventId) => parseView(await guarded('view', [keys.episode(episodeId)], [eventId])),
-    fold: async (input) => {
-      const { event, view } = input;
-      const answer = await guarded(
-        'fold',
-        [keys.episode(event.episodeId), keys.openEpisodes],
-        foldArgs({ ...input, version: view.version }),
-      );
-      const [outcome, decision] = answer as readonly [FoldResult['outcome'], string];
-      return outcome === 'folded' || outcome === 'stored'
-        ? { outcome, decision: JSON.parse(decision) as Decision }
-        : { outcome };
-    },
-    event: async (episodeId, eventId) => {
-      const text = (await guarded('event', [keys.episode(episodeId)], [eventId])) as string | null;
-      return text === null ? undefined : (JSON.parse(text) as EpisodeEvent);
-    },
     open: async (row) => {
       const opened = parseOpened(await onRow('open', row.notificationId, [SWEEP_GRACE_MS, ...rowFields(row)]));
       if (!opened) throw new Error('script open answered without a state');
