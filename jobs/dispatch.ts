@@ -1,10 +1,11 @@
-// dispatch: reads doctors-queue, decides who is told of each event, records every decision and hands the notifications to deliver.
+// dispatch: reads doctors-queue, decides who is told of each event and what is looked at again later, records every decision and hands the notifications to deliver.
 import type { Redis } from 'ioredis';
 import type { QueueRegistry } from '../queues/registry.js';
+import { createQueueWorker, RunLater } from '../queues/worker.js';
 import type { ActorHealth } from '../src/domain/actor-health.js';
-import type { DecisionRules } from '../src/domain/decision.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
 import { LedgerLostError } from '../src/domain/ledger.js';
+import type { PolicySource } from '../src/domain/policy.js';
 import type {
   Clock,
   Logger,
@@ -16,14 +17,22 @@ import type {
   PartitionWork,
   ReceivedRecord,
 } from '../src/domain/ports.js';
+import { createOperatorLog } from '../src/kafka/operator-log.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { type AlertsKafka, createAlertsLedger } from './alerts-ledger.js';
 import { LEASE_MS } from './deliver-notification.js';
-import { type DispatchParts, dispatchEvents, type PlacedEvent } from './dispatch-events.js';
+import { dispatchEvents, type PlacedEvent } from './dispatch-events.js';
+import type { DispatchParts } from './dispatch-outcome.js';
+import { createSilenceExpiry } from './dispatch-silence.js';
+import { followUp, sweepFollowUps } from './follow-up.js';
 
 /** Few enough that the first of a backlog does not wait for the last. */
 const EVENTS_TOGETHER = 200;
 const LEDGER_LOOK_MS = 250;
+const SWEEP_EVERY_MS = 1_000;
+const LEDGER_RETRY_MS = 1_000;
+/** BullMQ's own closing waits for Redis without end. */
+const STOP_WITHIN_MS = 8_000;
 
 export interface DispatchActorParts {
   readonly kafka: AlertsKafka;
@@ -31,10 +40,12 @@ export interface DispatchActorParts {
   readonly kafkaPrefix: string;
   /** A `command` connection, not closed by the actor. */
   readonly redis: Redis;
+  /** A `blocking` connection for the worker, not closed by the actor. */
+  readonly blockingRedis: Redis;
   /** REDIS_PREFIX. */
   readonly redisPrefix: string;
   readonly queues: QueueRegistry;
-  readonly rules: DecisionRules;
+  readonly policy: PolicySource;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -48,21 +59,56 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
   const group = `${parts.kafkaPrefix}dispatch`;
   const topic = `${parts.kafkaPrefix}doctors-queue`;
   const alerts = createAlertsLedger({ ...parts, leaseMs: parts.leaseMs ?? LEASE_MS });
-  const { keeper } = alerts;
-  const dispatch: DispatchParts = { ...parts, ledger: alerts.ledger, deliveries: alerts.deliveries };
+  const { keeper, ledger } = alerts;
+  const operatorLog = createOperatorLog({ topic, plainProducer: () => kafka.plainProducer() });
+  const dispatch: DispatchParts = { ...parts, ledger, deliveries: alerts.deliveries, operatorLog };
+  const expiry = createSilenceExpiry(dispatch);
+  const stopped = new AbortController();
+  /** Monotonic ms of its begin, by job of follow-up. */
+  const running = new Map<string, number>();
+  let sweeping: Promise<void> = Promise.resolve();
   let consumer: OwnedConsumer | undefined;
   let joined = false;
   let crashed = false;
-  let stopping = false;
 
   const crashedWith = (error: unknown): void => {
     if (!crashed) log.error('dispatch.crashed', {}, error);
     crashed = true;
   };
 
+  const worker = createQueueWorker(
+    'follow-up',
+    { connection: parts.blockingRedis, prefix: parts.redisPrefix, clock, log, metrics: parts.metrics },
+    async ({ timerId }, { jobId }) => {
+      if (!keeper.isReady()) throw new RunLater(LEDGER_RETRY_MS);
+      running.set(jobId, clock.monotonicMs());
+      try {
+        await followUp(dispatch, timerId);
+      } catch (error) {
+        if (!(error instanceof LedgerLostError)) throw error;
+        keeper.lost();
+        throw new RunLater(LEDGER_RETRY_MS);
+      } finally {
+        running.delete(jobId);
+      }
+    },
+  );
+
+  const sweep = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      try {
+        if (keeper.isReady()) await sweepFollowUps(dispatch, expiry);
+      } catch (error) {
+        if (error instanceof LedgerLostError) keeper.lost();
+        else log.warn('dispatch.sweep-failed', { error: error instanceof Error ? error.name : typeof error });
+      }
+      await clock.sleep(SWEEP_EVERY_MS, stopped.signal);
+    }
+  };
+
   /** Our position is the group's offset: everything before it has its decisions on alert-deliveries. */
   const own = async (ownership: Ownership): Promise<PartitionWork> => {
-    while (!keeper.isReady() && ownership.isOurs() && !stopping) {
+    while (!keeper.isReady() && ownership.isOurs() && !stopped.signal.aborted) {
       await clock.sleep(LEDGER_LOOK_MS);
       await ownership.heartbeat();
     }
@@ -89,6 +135,8 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
     role: 'dispatch',
     start: async () => {
       alerts.start();
+      worker.start();
+      sweeping = sweep();
       consumer = kafka.ownedConsumer({ groupId: group, topics: [topic], own });
       void consumer.crashed.then(crashedWith);
       // Resolves once the group is joined: it waits for Kafka, the process does not.
@@ -97,8 +145,12 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
       }, crashedWith);
     },
     stop: async () => {
-      stopping = true;
+      stopped.abort();
       await consumer?.stop();
+      // What is cut off here is found in the ledger, and carried out again.
+      if (!(await worker.stop(STOP_WITHIN_MS))) log.error('dispatch.stop-cut-off', { jobs: worker.running() });
+      await sweeping;
+      await operatorLog.close();
       await alerts.stop();
     },
     health: () =>
@@ -107,6 +159,7 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
         joined,
         crashed,
         partitions: consumer?.status() ?? [],
+        timersSinceMs: [...running.values()],
         nowMs: clock.monotonicMs(),
         stuckAfterMs: parts.stuckAfterMs ?? STUCK_AFTER_MS,
       }),
@@ -129,8 +182,8 @@ function placed(parts: DispatchParts, record: ReceivedRecord, partition: number)
   const decoded = decodeDoctorsQueue(record.value);
   switch (decoded.type) {
     case 'episode':
-      return [{ event: decoded.event, offset: record.offset }];
     case 'operator':
+      return [{ event: decoded.event, offset: record.offset }];
     case 'other':
       parts.metrics.count('dispatch_decisions_total', { kind: decoded.event.kind, reason: 'not-notified' });
       return [];
@@ -146,6 +199,8 @@ export interface DispatchHealthInput {
   readonly joined: boolean;
   readonly crashed: boolean;
   readonly partitions: readonly PartitionStatus[];
+  /** When each timer that is being carried out was begun; monotonic. */
+  readonly timersSinceMs: readonly number[];
   /** Monotonic. */
   readonly nowMs: number;
   readonly stuckAfterMs: number;
@@ -157,9 +212,10 @@ export function dispatchHealth(input: DispatchHealthInput): ActorHealth {
   const stuck = input.partitions.filter(
     ({ busySinceMs }) => busySinceMs !== null && input.nowMs - busySinceMs > input.stuckAfterMs,
   );
+  const slow = input.timersSinceMs.filter((sinceMs) => input.nowMs - sinceMs > input.stuckAfterMs);
   return {
     ready: input.ledger && input.joined && !input.crashed && waiting.length === 0,
-    live: !input.crashed && stuck.length === 0,
+    live: !input.crashed && stuck.length === 0 && slow.length === 0,
     reasons: [
       ...(input.ledger
         ? []
@@ -170,6 +226,9 @@ export function dispatchHealth(input: DispatchHealthInput): ActorHealth {
       ...stuck.map(
         ({ partition }) => `dispatch: a batch of partition ${partition} takes longer than ${input.stuckAfterMs} ms`,
       ),
+      ...(slow.length === 0
+        ? []
+        : [`dispatch: ${slow.length} reminder(s) or other timers take longer than ${input.stuckAfterMs} ms`]),
     ],
   };
 }

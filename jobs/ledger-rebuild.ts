@@ -1,16 +1,16 @@
-// Rebuilds the ledger from Kafka: decisions and outcomes are repeated from alert-deliveries, never decided again; what the events say comes from doctors-queue.
+// Rebuilds the ledger from Kafka: views, decisions, timers and outcomes are repeated from alert-deliveries, never decided again; what the events say comes from doctors-queue.
 
-import { fold, toldBefore } from '../src/domain/decision.js';
-import { decodeDelivery, foldDelivery, NO_HISTORY } from '../src/domain/delivery.js';
+import { decodeDelivery, foldDelivery, NO_HISTORY, type RecordedFold } from '../src/domain/delivery.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
-import type { DeliveryRecord, EpisodeEvent, NotificationKind, Severity } from '../src/domain/events.js';
+import type { DeliveryRecord, EpisodeEvent, SilenceEvent } from '../src/domain/events.js';
 import type { LedgerRebuild } from '../src/domain/ledger.js';
-import { type Decision, type DecisionReason, type EpisodeView, NO_EPISODE } from '../src/domain/notification.js';
+import type { KeyView, Send, Timer } from '../src/domain/notification.js';
 import type { Clock, Logger, PartitionReader, ReceivedRecord } from '../src/domain/ports.js';
+import type { FlappingKey, RestoredEpisode, StoredDecision } from '../src/domain/views.js';
 import { type KnownNotification, restoredRows } from './ledger-restore.js';
 
 const HOUR_MS = 3_600_000;
-/** How far back both topics are read: an episode that began earlier and still goes on is not known afterwards. */
+/** How far back both topics are read: an episode of which nothing was decided since then is not known afterwards. */
 export const REBUILD_WINDOW_MS = 168 * HOUR_MS;
 const WRITES_TOGETHER = 200;
 
@@ -26,56 +26,68 @@ export interface RebuildParts {
   readonly log: Logger;
 }
 
-interface FoldedEvent {
-  readonly event: EpisodeEvent;
-  readonly offset: number;
-  readonly decision: Decision;
-  readonly next: EpisodeView;
+/** What was read of alert-deliveries. */
+interface Recorded {
+  readonly known: Map<string, KnownNotification>;
+  /** By id of event or timer: the first decision on it counts. */
+  readonly decisions: Map<string, StoredDecision>;
+  readonly sends: Map<string, Send>;
+  readonly episodes: Map<string, Episode>;
+  readonly keys: Map<string, { readonly key: FlappingKey; readonly view: KeyView }>;
+}
+
+interface Episode extends Pick<RestoredEpisode, 'view'> {
+  readonly decisions: Map<string, StoredDecision>;
+  readonly events: EpisodeEvent[];
 }
 
 /** Throws when a topic can't be read or another replica has begun to rebuild; nothing is usable before it has resolved. */
 export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, signal: AbortSignal): Promise<void> {
   const since = parts.clock.nowMs() - REBUILD_WINDOW_MS;
-  const decisions = new Map<string, DeliveryRecord[]>();
-  const known = new Map<string, KnownNotification>();
+  const recorded: Recorded = {
+    ...{ known: new Map(), decisions: new Map(), sends: new Map(), episodes: new Map(), keys: new Map() },
+  };
   await readAll(parts, parts.alertDeliveries, since, (received, partition) => {
     const record = decodeDelivery(received.value);
-    noteDecision(decisions, record);
-    noteHistory(known, record, partition, received.offset);
+    noteFold(recorded, record);
+    noteHistory(recorded.known, record, partition, received.offset);
   });
-  const after = new Map<string, readonly string[]>();
-  const severities = new Map<string, Severity>();
-  const views = new Map<string, EpisodeView>();
-  const folds: FoldedEvent[] = [];
-  await readAll(parts, parts.doctorsQueue, since, (received) => {
-    const decoded = decodeDoctorsQueue(received.value);
-    if (decoded.type !== 'episode') return;
+  const silences: { readonly event: SilenceEvent; readonly offset: number }[] = [];
+  let events = 0;
+  await readAll(parts, parts.doctorsQueue, since, ({ value, offset }) => {
+    const decoded = decodeDoctorsQueue(value);
+    // What is not decided yet dispatch has not passed, and will decide.
+    if ((decoded.type !== 'episode' && decoded.type !== 'operator') || !recorded.decisions.has(decoded.event.eventId))
+      return;
+    events += 1;
     const { event } = decoded;
-    severities.set(event.eventId, event.severity);
-    const records = decisions.get(event.eventId);
-    // Not decided yet: dispatch has not passed it, and will decide.
-    if (!records) return;
-    const view = views.get(event.episodeId) ?? NO_EPISODE;
-    const decision = decisionOf(event, records, view);
-    // A plain duplicate folds once.
-    decisions.delete(event.eventId);
-    for (const send of decision.send) after.set(send.notificationId, send.after);
-    const next = fold(view, decision, received.offset);
-    views.set(event.episodeId, next);
-    folds.push({ event, offset: received.offset, decision, next });
+    if (event.kind === 'silenced' || event.kind === 'silence-ended') silences.push({ event, offset });
+    else if (decoded.type === 'episode') recorded.episodes.get(event.episodeId)?.events.push(decoded.event);
   });
-  // In the order of the topic: the last fold of an episode is the one that stays.
-  for (const together of chunks(folds)) {
-    if (signal.aborted) return;
-    await Promise.all(together.map((one) => into.fold(one)));
+
+  const writeAll = async <T>(all: Iterable<T>, write: (one: T) => Promise<void>): Promise<void> => {
+    for (const together of chunks([...all])) {
+      if (signal.aborted) return;
+      await Promise.all(together.map(write));
+    }
+  };
+  await into.clearViews();
+  await writeAll(recorded.episodes, ([episodeId, { view, decisions, events: its }]) =>
+    into.restoreEpisode({ episodeId, view, decisions: [...decisions], events: its }),
+  );
+  await writeAll(recorded.keys.values(), ({ key, view }) => into.restoreKey(key, view));
+  // One after the other: an end comes after its beginning.
+  for (const { event, offset } of silences) {
+    const stored = recorded.decisions.get(event.eventId);
+    if (stored && !signal.aborted) await into.restoreSilence(event, offset, stored.decision);
   }
-  const rows = restoredRows(known, { after, severities, nowMs: parts.clock.nowMs() });
-  for (const together of chunks(rows)) {
-    if (signal.aborted) return;
-    await Promise.all(together.map((row) => into.restore(row, parts.leaseMs)));
-  }
+  const timers = pendingTimers(recorded);
+  await writeAll(timers, ({ timer, silencedBy }) => into.restoreTimer(timer, silencedBy));
+  const rows = restoredRows(recorded.known, { sends: recorded.sends, nowMs: parts.clock.nowMs() });
+  await writeAll(rows, (row) => into.restore(row, parts.leaseMs));
   const tooOld = rows.filter((row) => !row.driven).length;
-  parts.log.warn('ledger.rebuild.read', { events: folds.length, notifications: rows.length, tooOld });
+  const counts = { events, notifications: rows.length, timers: timers.length, tooOld };
+  parts.log.warn('ledger.rebuild.read', counts);
 }
 
 async function readAll(
@@ -88,13 +100,23 @@ async function readAll(
     await parts.reader.read(topic, partition, { from }, (record) => onRecord(record, partition));
 }
 
-/** The first decision on an event counts. All records of one carry its time, so that those of a later one are told apart. */
-function noteDecision(decisions: Map<string, DeliveryRecord[]>, record: DeliveryRecord): void {
-  if (record.state !== 'decided' && record.state !== 'suppressed') return;
-  const have = decisions.get(record.eventId);
-  if (!have) decisions.set(record.eventId, [record]);
-  else if (have[0]?.at === record.at && !have.some((one) => one.notificationId === record.notificationId))
-    have.push(record);
+function noteFold({ decisions, sends, episodes, keys }: Recorded, record: DeliveryRecord): void {
+  const fold = record.fold as RecordedFold | undefined;
+  if (!fold) return;
+  const { id, stored, view, key } = fold;
+  for (const send of stored.decision.send) sends.set(send.notificationId, send);
+  if (!decisions.has(id)) decisions.set(id, stored);
+  if (!view) return;
+  const have = episodes.get(record.episodeId);
+  const episode = { view, decisions: have?.decisions ?? new Map<string, StoredDecision>(), events: have?.events ?? [] };
+  if (!episode.decisions.has(id)) episode.decisions.set(id, stored);
+  // A repeated record says what its view was then: the newest counts.
+  episodes.set(record.episodeId, have && have.view.version >= view.version ? { ...episode, view: have.view } : episode);
+  if (!key) return;
+  const { patientId, attribute, direction } = view;
+  const name = JSON.stringify([patientId, attribute, direction]);
+  if ((keys.get(name)?.view.version ?? -1) < key.version)
+    keys.set(name, { key: { patientId, attribute, direction }, view: key });
 }
 
 function noteHistory(
@@ -103,7 +125,7 @@ function noteHistory(
   partition: number,
   offset: number,
 ): void {
-  if (record.state === 'suppressed') return;
+  if (record.state === 'suppressed' || isTimer(record)) return;
   const have = known.get(record.notificationId) ?? { decided: record, partition, offset, history: NO_HISTORY };
   known.set(record.notificationId, {
     ...have,
@@ -112,24 +134,16 @@ function noteHistory(
   });
 }
 
-function decisionOf(event: EpisodeEvent, records: readonly DeliveryRecord[], view: EpisodeView): Decision {
-  const [first] = records;
-  return {
-    reason: (first?.reason ?? 'routed') as DecisionReason,
-    at: first?.at ?? '',
-    timers: [],
-    emits: [],
-    send: records
-      .filter((record) => record.state === 'decided')
-      .map(({ kind, n, destination, notificationId }) => ({
-        kind: kind as NotificationKind,
-        n,
-        destination,
-        notificationId,
-        after: kind === 'resolved' ? toldBefore(view, destination) : [],
-        severity: event.severity,
-      })),
-  };
+/** `scheduled` also says that a notification is covered or driven again. */
+function isTimer({ state, timer }: DeliveryRecord): boolean {
+  return state === 'scheduled' && timer !== null;
+}
+
+/** Those that nothing was decided about yet, with their original due time. */
+function pendingTimers({ decisions }: Recorded): { readonly timer: Timer; readonly silencedBy: string | null }[] {
+  return [...decisions.values()].flatMap(({ decision, silencedBy }) =>
+    decision.timers.filter(({ timerId }) => !decisions.has(timerId)).map((timer) => ({ timer, silencedBy })),
+  );
 }
 
 function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {

@@ -2,6 +2,7 @@
 import type { DeliveryHistory } from '../src/domain/delivery.js';
 import type { DeliveryRecord, NotificationKind, Severity } from '../src/domain/events.js';
 import { type NotificationState, type RestoredNotification, TOO_OLD } from '../src/domain/ledger.js';
+import type { Send } from '../src/domain/notification.js';
 import { isMoreSevere, UNCLASSIFIED_SEVERITY } from '../src/domain/severity.js';
 import { parseMicros } from '../src/domain/time.js';
 
@@ -17,10 +18,8 @@ export interface KnownNotification {
 }
 
 export interface RestoreContext {
-  /** By notification: those that must be settled first. */
-  readonly after: ReadonlyMap<string, readonly string[]>;
-  /** By event. */
-  readonly severities: ReadonlyMap<string, Severity>;
+  /** By notification, as it was decided; digests and fallbacks have none. */
+  readonly sends: ReadonlyMap<string, Send>;
   readonly nowMs: number;
 }
 
@@ -70,22 +69,15 @@ export function restoredRows(
     // The fallback of a digest shows what that digest stands for.
     const shown = kind === 'digest' ? eventId : notificationId;
     const mine = covers.get(shown) ?? [];
-    return restored(one, stateOf(one), mine, severityOf(one, mine, known, context), context);
+    return restored(one, stateOf(one), mine, severityOf(one, mine, context), context);
   });
 }
 
-function severityOf(
-  { decided }: KnownNotification,
-  covers: readonly string[],
-  known: ReadonlyMap<string, KnownNotification>,
-  { severities }: RestoreContext,
-): Severity {
+function severityOf({ decided }: KnownNotification, covers: readonly string[], { sends }: RestoreContext): Severity {
   if (decided.kind === 'heartbeat') return 'low';
-  const of = (eventId: string) => severities.get(eventId) ?? UNCLASSIFIED_SEVERITY;
-  if (decided.kind !== 'digest') return of(decided.eventId);
-  return covers
-    .map((id) => of(known.get(id)?.decided.eventId ?? ''))
-    .reduce<Severity>((most, one) => (isMoreSevere(one, most) ? one : most), 'low');
+  const of = (id: string) => sends.get(id)?.severity ?? UNCLASSIFIED_SEVERITY;
+  if (decided.kind !== 'digest') return of(decided.notificationId);
+  return covers.map(of).reduce<Severity>((most, one) => (isMoreSevere(one, most) ? one : most), 'low');
 }
 
 function restored(
@@ -93,7 +85,7 @@ function restored(
   state: NotificationState,
   covers: readonly string[],
   severity: Severity,
-  { after, nowMs }: RestoreContext,
+  { sends, nowMs }: RestoreContext,
 ): RestoredNotification {
   const ageMs = nowMs - (parseMicros(decided.at) ?? 0) / 1000;
   const open = state === 'PENDING' || state === 'HELD' || state === 'SENDING';
@@ -107,7 +99,7 @@ function restored(
     n: decided.n,
     destination: decided.destination,
     severity,
-    after: after.get(decided.notificationId) ?? [],
+    after: sends.get(decided.notificationId)?.after ?? [],
     logPartition: partition,
     logOffset: offset,
     state: tooOld ? 'HELD' : state,

@@ -87,6 +87,19 @@ export const QUEUES = {
     data: JobV1.extend({ task: z.enum(['audit']), tickMs: z.number().int() }),
     options: FILLED_BY_CRON,
   },
+  'follow-up': {
+    purpose: 'A timer of an alert: a reminder, an escalation, the end of a silence. The ledger knows what, and when it is due.',
+    data: JobV1.extend({ timerId: z.string().regex(/^[a-z0-9-]{1,100}$/) }),
+    options: {
+      removeOnComplete: true,
+      // The sweep adds it again: an id among the failed ones would swallow that.
+      removeOnFail: true,
+      attempts: 20,
+      lockDurationMs: 10_000,
+      stalledIntervalMs: 5_000,
+      concurrency: 4,
+    },
+  },
   'deliver-alert': {
     purpose: 'One notification to publish: the ledger knows the rest.',
     data: JobV1.extend({ notificationId: z.string().regex(/^[a-z2-7]{26}$/) }),

@@ -49,7 +49,7 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestReport>
       const [inForce, other] = [parts.inForce, parts.other].map((side) =>
         createReplay(contextOf(side, side.limits ?? limits, attributes, patients)),
       ) as [Replay, Replay];
-      const readings = await streamReadings(lake, attributes, period, ({ reading, readUs, ...rest }) => {
+      const readings = await streamReadings(lake, attributes, period, ({ reading, ...rest }) => {
         const time = { ...rest, nowIso: reading.readAt };
         inForce.take(reading, time);
         other.take(reading, time);

@@ -1,7 +1,8 @@
 // alert-deliveries: what is written for each notification, and what its history adds up to.
-import type { DeliveryRecord, DeliveryState, EpisodeEvent } from './events.js';
+import type { DeliveryKind, DeliveryRecord, DeliveryState, EpisodeEvent } from './events.js';
 import { notificationId } from './identity.js';
-import type { Decision, Send } from './notification.js';
+import type { Decision, EpisodeView, KeyView, Send } from './notification.js';
+import type { StoredDecision } from './views.js';
 
 /** What names a notification on each of its records. */
 export type DeliverySubject = Pick<
@@ -19,6 +20,8 @@ export interface DeliveryFact {
   readonly due?: string;
   /** The notification that stands for this one. */
   readonly coveredBy?: string;
+  readonly timer?: string | null;
+  readonly fold?: RecordedFold;
 }
 
 export function deliveryRecord(subject: DeliverySubject, fact: DeliveryFact, at: string): DeliveryRecord {
@@ -38,21 +41,82 @@ export function deliveryRecord(subject: DeliverySubject, fact: DeliveryFact, at:
     snsMessageId: fact.snsMessageId ?? null,
     coveredBy: fact.coveredBy ?? null,
     possibleRepeat: fact.possibleRepeat ?? false,
+    timer: fact.timer ?? null,
     at,
+    ...(fact.fold && { fold: fact.fold }),
   };
 }
 
-/** Every decision is recorded, also the one to send nothing. A second pass over the event makes the same records. */
-export function decisionRecords(event: EpisodeEvent, decision: Decision): DeliveryRecord[] {
+/** What was decided on: an event, or a timer whose time had come. */
+export interface Occasion {
+  /** Of the event or timer. */
+  readonly id: string;
+  /** Episode id, or `silence:<id>`. */
+  readonly trigger: string;
+  /** '' where it is about no episode. */
+  readonly episodeId: string;
+  /** The event whose content a message about it shows. */
+  readonly eventId: string;
+  readonly kind: DeliveryKind;
+  readonly n: number;
+  readonly timer: string | null;
+}
+
+/** What a rebuild repeats: the decision, and the views as they were when it was recorded, never older than it. */
+export interface RecordedFold {
+  /** Of the event or timer. */
+  readonly id: string;
+  readonly stored: StoredDecision;
+  readonly view: EpisodeView | null;
+  readonly key: KeyView | null;
+}
+
+/** Every decision is recorded, also the one to send nothing, and every timer that it sets. A second pass makes the same records. */
+export function decisionRecords(on: Occasion, decision: Decision, fold?: RecordedFold): DeliveryRecord[] {
   const { reason, at } = decision;
-  if (decision.send.length === 0)
-    return [deliveryRecord(suppressedSubject(event), { state: 'suppressed', reason }, at)];
-  return decision.send.map((send) => deliveryRecord(subjectOf(event, send), { state: 'decided', reason, due: at }, at));
+  const { timer, trigger, episodeId, eventId } = on;
+  const about = { trigger, episodeId, eventId };
+  const none = { ...about, kind: on.kind, n: on.n, destination: '' };
+  const first = fold ? { fold } : {};
+  const told =
+    decision.send.length === 0
+      ? [deliveryRecord({ ...none, notificationId: noneId(on) }, { state: 'suppressed', reason, timer, ...first }, at)]
+      : decision.send.map((send, i) =>
+          deliveryRecord(subjectOf(on, send), { state: 'decided', reason, due: at, timer, ...(i === 0 && first) }, at),
+        );
+  const scheduled = decision.timers.map((next) =>
+    deliveryRecord(
+      {
+        ...about,
+        kind: next.kind,
+        n: next.n,
+        destination: '',
+        notificationId: notificationId(trigger, next.kind, next.n, ''),
+      },
+      { state: 'scheduled', reason, due: next.due, timer: next.timerId },
+      at,
+    ),
+  );
+  return [...told, ...scheduled];
+}
+
+/** Its number tells a notification from others of its kind; what people say has none, but an id of its own. */
+function noneId({ id, trigger, kind, n, timer }: Occasion): string {
+  return isNumbered(kind) || timer !== null ? notificationId(trigger, kind, n, '') : notificationId(id, kind, n, '');
+}
+
+function isNumbered(kind: DeliveryKind): boolean {
+  return kind === 'raised' || kind === 'worsened' || kind === 'resolved' || kind === 'stale' || kind === 'fresh';
+}
+
+/** Of watch's event. */
+export function occasionOf({ eventId, episodeId, kind, index }: EpisodeEvent): Occasion {
+  return { id: eventId, trigger: episodeId, episodeId, eventId, kind, n: index, timer: null };
 }
 
 /** What an event and one of its sends say about a notification. */
 export function subjectOf(
-  event: { readonly eventId: string; readonly episodeId: string },
+  event: Pick<Occasion, 'eventId' | 'episodeId'>,
   send: Send,
 ): DeliverySubject & Pick<Send, 'kind'> {
   return {
@@ -63,20 +127,6 @@ export function subjectOf(
     kind: send.kind,
     n: send.n,
     destination: send.destination,
-  };
-}
-
-/** What a decision to send nothing is recorded about. A fresh event has no notification kind: it is the end of a stale one. */
-function suppressedSubject(event: EpisodeEvent): DeliverySubject {
-  const kind = event.kind === 'fresh' ? 'stale' : event.kind;
-  return {
-    notificationId: notificationId(event.episodeId, event.kind, event.index, ''),
-    trigger: event.episodeId,
-    eventId: event.eventId,
-    episodeId: event.episodeId,
-    kind,
-    n: event.index,
-    destination: '',
   };
 }
 

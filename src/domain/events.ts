@@ -198,7 +198,7 @@ export type NotificationKind =
   | 'heartbeat';
 
 /** What a line of alert-deliveries is about: a notification; a timer that only ends an acknowledgement; an event that nobody is told of. */
-export type DeliveryKind = NotificationKind | 'ack-expiry' | OperatorEvent['kind'];
+export type DeliveryKind = NotificationKind | 'fresh' | 'ack-expiry' | OperatorEvent['kind'];
 
 /** One line of a notification's history on alert-deliveries, key = trigger. */
 export interface DeliveryRecord {
@@ -217,5 +217,9 @@ export interface DeliveryRecord {
   readonly snsMessageId: string | null;
   readonly coveredBy: string | null;
   readonly possibleRepeat: boolean;
+  /** The timer that this record schedules, or whose time had come. */
+  readonly timer: string | null;
   readonly at: string;
+  /** On the first record of a decision: the decision and the views after it (delivery.ts), which a rebuild repeats. */
+  readonly fold?: object;
 }

@@ -1,6 +1,6 @@
 // The notification ledger: the working view of what is to be sent and what became of it. Its truth is alert-deliveries; Redis holds it.
-import type { EpisodeEvent, NotificationKind, Severity } from './events.js';
-import type { Decision, EpisodeView } from './notification.js';
+import type { NotificationKind, Severity } from './events.js';
+import type { Views, ViewsRestore } from './views.js';
 
 /** SENT, CANCELLED and DEAD are settled: they never change by themselves. COVERED: another row stands for it, and it shares that one's end. */
 export type NotificationState = 'PENDING' | 'SENDING' | 'HELD' | 'COVERED' | 'SENT' | 'CANCELLED' | 'DEAD';
@@ -73,21 +73,6 @@ export interface Settlement {
   readonly possibleRepeat?: boolean;
   readonly safe?: boolean;
 }
-
-export interface FoldInput {
-  readonly event: EpisodeEvent;
-  readonly offset: number;
-  /** The view that the decision was made from. */
-  readonly view: EpisodeView;
-  readonly decision: Decision;
-  readonly next: EpisodeView;
-}
-
-/** `stored`: folded before, with this decision. `conflict`: the view has moved on, read it again. `below`: something later was folded, and this one never. */
-export type FoldResult =
-  | { readonly outcome: 'folded' | 'stored'; readonly decision: Decision }
-  | { readonly outcome: 'conflict' }
-  | { readonly outcome: 'below' };
 
 export interface OpenedRow {
   readonly state: NotificationState;
@@ -169,16 +154,7 @@ export interface NotificationLedger {
 }
 
 /** Every method is one script that first checks the epoch, and may be repeated. */
-export interface Ledger extends NotificationLedger {
-  /** `now`: the ledger's own clock, ms. */
-  view(
-    episodeId: string,
-    eventId: string,
-  ): Promise<{ readonly view: EpisodeView; readonly stored: Decision | null; readonly now: number }>;
-  fold(input: FoldInput): Promise<FoldResult>;
-  /** The event as it was folded; undefined where it isn't known (any more). */
-  event(episodeId: string, eventId: string): Promise<EpisodeEvent | undefined>;
-}
+export interface Ledger extends NotificationLedger, Views {}
 
 /** A restored row's state comes from alert-deliveries. */
 export interface RestoredNotification extends NewNotification {
@@ -193,8 +169,7 @@ export interface RestoredNotification extends NewNotification {
 }
 
 /** Writes of the one replica that rebuilds. Each throws LedgerLostError when another has begun since. */
-export interface LedgerRebuild {
-  fold(input: Pick<FoldInput, 'event' | 'offset' | 'decision' | 'next'>): Promise<void>;
+export interface LedgerRebuild extends ViewsRestore {
   /** An attempt without outcome gets a lease of `leaseMs` from now. A row that is SENT stays so. */
   restore(row: RestoredNotification, leaseMs: number): Promise<void>;
   /** Says that the rebuilder lives: to be called every few seconds. */

@@ -30,7 +30,22 @@ export const STEPS = {
     'import.before-switch',
     'import.after-switch',
   ],
-  dispatch: ['dispatch.decided', 'dispatch.recorded', 'dispatch.ledger', 'dispatch.job', 'dispatch.offset'],
+  dispatch: [
+    'dispatch.decided',
+    'dispatch.recorded',
+    'dispatch.ledger',
+    'dispatch.job',
+    'dispatch.emitted',
+    'dispatch.offset',
+  ],
+  'follow-up': [
+    'follow-up.decided',
+    'follow-up.recorded',
+    'follow-up.ledger',
+    'follow-up.job',
+    'follow-up.emitted',
+    'follow-up.done',
+  ],
   deliver: [
     'deliver.claimed',
     'deliver.attempt-recorded',

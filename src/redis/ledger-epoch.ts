@@ -2,9 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import type { LedgerEpoch, LedgerRebuild } from '../domain/ledger.js';
 import { COVERED_GRACE_MS, FINISHED_KEPT_MS, type LedgerKeys } from './ledger-keys.js';
-import { foldArgs, rowFields } from './ledger-rows.js';
+import { rowFields } from './ledger-rows.js';
 import type { RunScript } from './script-runner.js';
+import type { ViewKeys } from './view-keys.js';
+import { createViewsRestore } from './views.js';
 
+/** Of what Redis holds: a ledger of another one is rebuilt. */
+const FORMAT = '2';
 /** A rebuilder that has not renewed it for so long is taken for dead. */
 export const REBUILD_LOCK_MS = 15_000;
 
@@ -13,36 +17,30 @@ export interface Epoch extends LedgerEpoch {
   current(): string | undefined;
 }
 
-export function createEpoch(run: RunScript, keys: LedgerKeys): Epoch {
+export function createEpoch(run: RunScript, keys: LedgerKeys, views: ViewKeys): Epoch {
   const both = [keys.epoch, keys.lock];
   let attached: string | undefined;
   return {
     current: () => attached,
     attach: async () => {
       const [epoch, runId, locked] = (await run('epoch', both, [])) as readonly [string, string, number];
-      const [madeIn, , state] = epoch.split(':');
-      attached = madeIn === runId && state === 'ready' ? epoch : undefined;
+      const [madeIn, , state, format] = epoch.split(':');
+      attached = madeIn === runId && state === 'ready' && format === FORMAT ? epoch : undefined;
       if (attached !== undefined) return 'ready';
       return locked === 1 ? 'rebuilding' : 'lost';
     },
     rebuild: async () => {
       const token = randomBytes(12).toString('hex');
       const epoch = (await run('beginRebuild', both, [token, REBUILD_LOCK_MS])) as string | null;
-      return epoch === null ? undefined : rebuildUnder(run, keys, epoch, token);
+      return epoch === null ? undefined : rebuildUnder(run, keys, views, epoch, token);
     },
   };
 }
 
-function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: string): LedgerRebuild {
+function rebuildUnder(run: RunScript, keys: LedgerKeys, views: ViewKeys, epoch: string, token: string): LedgerRebuild {
   const both = [keys.epoch, keys.lock];
   return {
-    fold: async (input) => {
-      await run(
-        'restoreFold',
-        [keys.epoch, keys.episode(input.event.episodeId), keys.openEpisodes],
-        [epoch, ...foldArgs({ ...input, version: 0 })],
-      );
-    },
+    ...createViewsRestore((name, on, args) => run(name, [keys.epoch, ...on], [epoch, ...args]), views),
     restore: async (row, leaseMs) => {
       const fields = ['attempt', row.attempt, 'possibleRepeat', row.possibleRepeat ? 1 : 0, 'reason', row.reason];
       const covers = ['coveredBy', row.coveredBy, 'covers', JSON.stringify(row.covers), 'coversRecorded', 1];
@@ -73,7 +71,7 @@ function rebuildUnder(run: RunScript, keys: LedgerKeys, epoch: string, token: st
       await run('abandonRebuild', both, [token]);
     },
     finish: async () => {
-      await run('finishRebuild', both, [epoch, epoch.replace(/:rebuilding$/, ':ready')]);
+      await run('finishRebuild', both, [epoch, epoch.replace(/:rebuilding$/, `:ready:${FORMAT}`)]);
     },
   };
 }

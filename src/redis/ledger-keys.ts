@@ -18,9 +18,7 @@ export interface LedgerKeys {
   readonly trouble: string;
   /** Rows of high severity that nobody has been told of. */
   readonly unsent: string;
-  readonly openEpisodes: string;
   notification(id: string): string;
-  episode(id: string): string;
   /** The limiter's keys of one destination. */
   limiter(destination: string): readonly string[];
 }
@@ -33,9 +31,7 @@ export function ledgerKeys(prefix: string): LedgerKeys {
     due: `${prefix}:notif:due`,
     trouble: `${prefix}:notif:trouble`,
     unsent: `${prefix}:notif:unsent`,
-    openEpisodes: `${prefix}:episodes:open`,
     notification: (id) => `${prefix}:notif:${id}`,
-    episode: (id) => `${prefix}:episode:${id}`,
     limiter: (destination) =>
       ['bucket', 'line', 'pool', 'asked', 'raised'].map((what) => `${prefix}:limit:${hashId(destination)}:${what}`),
   };

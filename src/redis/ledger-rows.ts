@@ -1,9 +1,5 @@
-// Rows and views as Redis keeps them: text in, text out.
-import type { EpisodeEvent } from '../domain/events.js';
+// Rows as Redis keeps them: text in, text out.
 import type { NewNotification, NotificationRow, NotificationState } from '../domain/ledger.js';
-import { type Decision, type EpisodeView, NO_EPISODE, type Told } from '../domain/notification.js';
-import { parseMicros } from '../domain/time.js';
-import { FINISHED_KEPT_MS } from './ledger-keys.js';
 import type { ScriptAnswer } from './script-runner.js';
 
 type Fields = Readonly<Record<string, string>>;
@@ -64,41 +60,4 @@ function text(fields: Fields, name: string): string {
 
 function number(fields: Fields, name: string): number {
   return Number(text(fields, name));
-}
-
-/** Of the answer of script `view`. */
-export function parseView(answer: ScriptAnswer): { view: EpisodeView; stored: Decision | null; now: number } {
-  const [version, offset, told, stored, now] = answer as readonly (string | null)[];
-  return {
-    view: {
-      ...NO_EPISODE,
-      version: Number(version ?? 0),
-      offset: Number(offset ?? -1),
-      told: JSON.parse(told ?? '[]') as Told[],
-    },
-    stored: stored ? (JSON.parse(stored) as Decision) : null,
-    now: Number(now),
-  };
-}
-
-/** Arguments of `fold` and `restoreFold` after the epoch. */
-export function foldArgs(input: {
-  readonly event: EpisodeEvent;
-  readonly offset: number;
-  readonly version: number;
-  readonly decision: Decision;
-  readonly next: EpisodeView;
-}): (string | number)[] {
-  const { event } = input;
-  return [
-    event.eventId,
-    input.version,
-    input.offset,
-    JSON.stringify(event),
-    JSON.stringify(input.decision),
-    JSON.stringify(input.next.told),
-    event.episodeId,
-    event.kind === 'resolved' ? '' : Math.floor((parseMicros(event.since) ?? 0) / 1000),
-    FINISHED_KEPT_MS,
-  ];
 }

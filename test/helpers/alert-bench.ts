@@ -12,10 +12,16 @@ import { connectRedis, redisReady } from '../../src/redis/connections.js';
 import { createPublisher } from '../../src/sns/publisher.js';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { type FakeSns, startFakeSns } from './fake-sns.js';
+import { fixed, policyWith } from './policies.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
 import { testStack, uniqueName } from './stack.js';
 
 export const TOPIC_ARN = 'arn:aws:sns:eu-west-1:000000000000:doctors';
+/** One route, for every alert. */
+export const ALERT_POLICY = policyWith(
+  {},
+  { routes: [{ match: {}, topic: TOPIC_ARN, reminder: null, escalation: [] }] },
+);
 const PARTITIONS = 2;
 /** No machine is so busy: a time-out makes an unknown outcome, and that an e-mail more. Tests of time-outs and leases ask for a short one. */
 const SNS_TIMEOUT_MS = 20_000;
@@ -101,15 +107,12 @@ export async function startAlertBench(
 
   return {
     ...{ sns, log, metrics, kafka, redis, kafkaPrefix, redisPrefix, queues, until, stop },
-    dispatch: (more = {}) =>
-      begin(
-        createDispatchActor({
-          ...base,
-          rules: { destinations: [TOPIC_ARN], alertMaxAgeMs: 900_000 },
-          ...more,
-        }),
-        async () => undefined,
-      ),
+    dispatch: (more = {}) => {
+      const blockingRedis = connectRedis({ url }, 'blocking', log);
+      return begin(createDispatchActor({ ...base, blockingRedis, policy: fixed(ALERT_POLICY), ...more }), async () =>
+        blockingRedis.disconnect(),
+      );
+    },
     deliver: async (more = {}) => {
       const blockingRedis = connectRedis({ url }, 'blocking', log);
       return begin(

@@ -118,7 +118,7 @@ export function alertsDay(seed: number): Day {
       ...(replays && slot % 50 > 35 ? ({ mark: 'replayed' } as const) : {}),
     };
     histories[i]?.push({ judged, rank, second: slot * 10 + tick / 1_000, reading: row });
-    const { events, changes } = evaluate(one, book, context, { eventUs, nowIso: iso });
+    const { events, changes } = evaluate(one, book, context, { eventUs, readUs: eventUs, clock: null, nowIso: iso });
     for (const change of changes) book.apply(change);
     for (const [k, event] of events.entries()) {
       inputs.push({ type: 'event', atMs: k === 0 ? atMs : nowMs(), event });

@@ -166,6 +166,7 @@ export function delivery(about: Partial<DeliveryRecord>): DeliveryRecord {
     snsMessageId: null,
     coveredBy: null,
     possibleRepeat: false,
+    timer: null,
     at: TOLD_AT,
     ...about,
   };

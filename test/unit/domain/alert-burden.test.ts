@@ -44,7 +44,8 @@ function emails(arrivals: readonly Arrival[], endMs: number): { readonly kind: s
   for (const { reading: one, atMs } of arrivals) {
     pass(atMs);
     const { eventUs, clock } = instants.timeOf(one, atMs * 1_000);
-    const { events, changes } = evaluate(one, book, context, { eventUs, clock, nowIso: formatMicros(atMs * 1_000) });
+    const readUs = atMs * 1_000;
+    const { events, changes } = evaluate(one, book, context, { eventUs, readUs, clock, nowIso: formatMicros(readUs) });
     for (const change of changes) book.apply(change);
     for (const event of events) play.event(event);
     if (events.length > 0) pass(atMs);

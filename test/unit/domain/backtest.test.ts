@@ -31,7 +31,7 @@ function replayed(values: readonly number[], clearAfterMs: number): readonly Bac
   values.forEach((heartBeat, n) => {
     const one = reading(n, 'p1', { heartBeat });
     const eventUs = parseMicros(one.recordedAt) ?? 0;
-    replay.take(one, { eventUs, nowIso: one.readAt });
+    replay.take(one, { eventUs, readUs: eventUs, clock: null, nowIso: one.readAt });
   });
   return replay.episodes();
 }

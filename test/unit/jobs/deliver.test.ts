@@ -65,7 +65,7 @@ describe('health', () => {
   const part = (state: PartitionStatus['state'], busySinceMs: number | null): PartitionStatus => ({
     ...{ topic: 'q', partition: 3, state, expected: 0, lastProgressMs: 0, lag: 0, busySinceMs },
   });
-  const base = { ledger: true, joined: true, crashed: false, nowMs: 100_000, stuckAfterMs: 60_000 };
+  const base = { ledger: true, joined: true, crashed: false, timersSinceMs: [], nowMs: 100_000, stuckAfterMs: 60_000 };
 
   test('dispatch', () => {
     expect(dispatchHealth({ ...base, partitions: [part('ready', 90_000)] })).toEqual({
@@ -80,6 +80,7 @@ describe('health', () => {
     });
     expect(dispatchHealth({ ...base, partitions: [], ledger: false }).reasons.join()).toMatch(/ledger/);
     expect(dispatchHealth({ ...base, partitions: [], joined: false }).ready).toBe(false);
+    expect(dispatchHealth({ ...base, partitions: [], timersSinceMs: [30_000] })).toMatchObject({ live: false });
     expect(dispatchHealth({ ...base, partitions: [], crashed: true })).toMatchObject({ ready: false, live: false });
   });
 

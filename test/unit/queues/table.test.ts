@@ -7,6 +7,7 @@ const VALID = {
   'source-command': { v: 1, kind: 'backfill', source: 'rds', by: 'ops', from: '1', to: '9' },
   'import-table': { v: 1, table: 'patients', tickMs: 1_760_000_000_000 },
   'maintain-lake': { v: 1, task: 'audit', tickMs: 1_760_000_000_000 },
+  'follow-up': { v: 1, timerId: 'e-reminder-1' },
   'deliver-alert': { v: 1, notificationId: 'abcdefghijklmnopqrstuvwx23' },
 } as const;
 
