@@ -20,7 +20,7 @@ export const TOPIC_ARN = 'arn:aws:sns:eu-west-1:000000000000:doctors';
 /** One route, for every alert. */
 export const ALERT_POLICY = policyWith(
   {},
-  { routes: [{ match: {}, topic: TOPIC_ARN, reminder: null, escalation: [] }] },
+  { routes: [{ name: 'default', match: {}, topic: TOPIC_ARN, reminder: null, escalation: [] }] },
 );
 const PARTITIONS = 2;
 /** No machine is so busy: a time-out makes an unknown outcome, and that an e-mail more. Tests of time-outs and leases ask for a short one. */

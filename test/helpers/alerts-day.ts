@@ -122,7 +122,8 @@ export function alertsDay(seed: number): Day {
     for (const change of changes) book.apply(change);
     for (const [k, event] of events.entries()) {
       inputs.push({ type: 'event', atMs: k === 0 ? atMs : nowMs(), event });
-      heard.push(`${patientId} ${row} ${event.kind} ${event.direction}`);
+      // The reference tells of values, not of data that stays away.
+      if (event.kind !== 'fresh') heard.push(`${patientId} ${row} ${event.kind} ${event.direction}`);
     }
   };
   const dataAway = (i: number) => {

@@ -5,23 +5,33 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DeliverParts, deliverNotification } from '../../../jobs/deliver-notification.js';
 import { createDestinationGate } from '../../../jobs/destination-gate.js';
 import { RunLater } from '../../../queues/worker.js';
-import { decide, fold } from '../../../src/domain/decision.js';
+import { decide } from '../../../src/domain/decide.js';
 import { deliveryRecord, foldDelivery, NO_HISTORY, subjectOf } from '../../../src/domain/delivery.js';
-import type { DeliveryRecord } from '../../../src/domain/events.js';
+import type { DeliveryRecord, EpisodeEvent } from '../../../src/domain/events.js';
 import { type Ledger, type LedgerEpoch, LedgerLostError, TOO_OLD } from '../../../src/domain/ledger.js';
-import { NO_EPISODE, type OutgoingMessage } from '../../../src/domain/notification.js';
+import { NO_EPISODE, NO_KEY, type OutgoingMessage } from '../../../src/domain/notification.js';
 import type { Step } from '../../../src/domain/steps.js';
 import type { DeliveryLog } from '../../../src/kafka/delivery-log.js';
 import { connectRedis, redisReady } from '../../../src/redis/connections.js';
 import { createLedger } from '../../../src/redis/ledger.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
-import { TOPIC_ARN } from '../../helpers/alert-bench.js';
+import { ALERT_POLICY, TOPIC_ARN } from '../../helpers/alert-bench.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
 
 const LEASE_MS = 1_000;
-const RULES = { destinations: [TOPIC_ARN], alertMaxAgeMs: 900_000 };
+
+const keyOf = ({ patient, attribute, direction }: EpisodeEvent) => ({ patientId: patient.id, attribute, direction });
+const decided = (event: EpisodeEvent, offset: number) =>
+  decide({
+    ...{ event, offset, view: NO_EPISODE, key: NO_KEY, silences: [] },
+    ...{ policy: ALERT_POLICY, nowMs: systemClock.nowMs() },
+  });
+const folding = (event: EpisodeEvent, offset: number) => ({
+  ...{ episodeId: event.episodeId, id: event.eventId, offset, event },
+  look: { view: NO_EPISODE, key: NO_KEY },
+});
 
 describe('a ledger in Redis', () => {
   const prefix = `{${uniqueName('ledger')}}`;
@@ -89,10 +99,10 @@ describe('a ledger in Redis', () => {
     sent = [];
     records = [];
     const event = episodeEvent({ patientId: uniqueName('p'), atMs: systemClock.nowMs() });
-    const decision = decide(event, NO_EPISODE, RULES, systemClock.nowMs());
+    const { decision, next } = decided(event, 0);
     const [one] = decision.send;
     if (!one) throw new Error('nothing to send');
-    await ledger.fold({ event, offset: 0, view: NO_EPISODE, decision, next: fold(NO_EPISODE, decision, 0) });
+    await ledger.fold({ ...folding(event, 0), decision, next });
     records.push(deliveryRecord(subjectOf(event, one), { state: 'decided', reason: 'routed' }, event.at));
     await ledger.open({ ...subjectOf(event, one), severity: event.severity, after: [], logPartition: 0, logOffset: 0 });
     return one.notificationId;
@@ -204,19 +214,21 @@ describe('a ledger in Redis', () => {
     const patientId = uniqueName('p');
     const raised = episodeEvent({ patientId, atMs: systemClock.nowMs() });
     const late = episodeEvent({ patientId, atMs: systemClock.nowMs(), kind: 'worsened', index: 1 });
-    const first = decide(raised, NO_EPISODE, RULES, systemClock.nowMs());
-    const input = { event: raised, offset: 5, view: NO_EPISODE, decision: first, next: fold(NO_EPISODE, first, 5) };
-    expect(await ledger.fold(input)).toEqual({ outcome: 'folded', decision: first });
-    const other = { ...first, reason: 'historic' as const, send: [] };
-    expect(await ledger.fold({ ...input, offset: 9, decision: other })).toEqual({ outcome: 'stored', decision: first });
-    expect(await ledger.fold({ ...input, event: late, offset: 5 })).toEqual({ outcome: 'below' });
-    expect(await ledger.fold({ ...input, event: late, offset: 6 })).toEqual({ outcome: 'conflict' });
-    const { view } = await ledger.view(raised.episodeId, late.eventId);
-    expect(view).toEqual({
-      version: 1,
-      offset: 5,
-      told: first.send.map(({ destination, notificationId }) => ({ destination, notificationId })),
-    });
+    const made = decided(raised, 5);
+    const input = { ...folding(raised, 5), ...made };
+    const stored = { version: 1, decision: made.decision, silencedBy: null };
+    expect(await ledger.fold(input)).toEqual({ outcome: 'folded', stored });
+    const other = { ...made.decision, reason: 'historic' as const, send: [] };
+    expect(await ledger.fold({ ...input, offset: 9, decision: other })).toEqual({ outcome: 'stored', stored });
+    expect(await ledger.fold({ ...input, id: late.eventId, offset: 5 })).toEqual({ outcome: 'below' });
+    expect(await ledger.fold({ ...input, id: late.eventId, offset: 6 })).toEqual({ outcome: 'conflict' });
+    const { view, key } = await ledger.look(raised.episodeId, late.eventId, keyOf(raised));
+    expect(view).toEqual({ ...made.next, version: 1, offset: 5 });
+    expect(key).toEqual({ ...made.nextKey, version: 1 });
+    // Of one key two episodes can begin at once: the second looks again.
+    const twin = { ...folding({ ...raised, episodeId: uniqueName('e') }, 6), ...made };
+    expect(await ledger.fold(twin)).toEqual({ outcome: 'conflict' });
+    expect(await ledger.event(raised.episodeId, raised.eventId)).toEqual(raised);
   });
 
   test('another rebuild: the old epoch writes nothing any more, the old rebuilder neither', async () => {
