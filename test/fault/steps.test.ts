@@ -41,6 +41,7 @@ const SCENES: Readonly<Record<Group, Scene>> = {
   watch: { role: 'watch' },
   import: { role: 'import', env: { IMPORT_PATIENTS_CRON: '* * * * * *' }, before: (step) => changePatients(step) },
   dispatch: { role: 'dispatch' },
+  'follow-up': { role: 'dispatch' },
   deliver: { role: 'deliver' },
 };
 /** Not at the first call but at a later one: some of many is done, and rows flow between the deaths. */

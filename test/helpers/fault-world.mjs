@@ -15,6 +15,14 @@ import { createLook } from './adds-up.mjs';
 import { startHostileSns } from './hostile-sns.mjs';
 
 const TOPIC_ARN = 'arn:aws:sns:us-east-1:000000000000:faults';
+/** Told as well when nobody has reacted, so that timers run under faults too. */
+const ESCALATION = { after: '10s', topic: 'arn:aws:sns:us-east-1:000000000000:faults-escalated' };
+/** Every event its own e-mail: a patient may come back as often as it likes. */
+const POLICY = {
+  default: { escalation: [ESCALATION] },
+  flapping: { episodes: 100 },
+  limits: { perSecond: 8, burst: 8, digestAbove: 1_000 },
+};
 const LOOK_EVERY_MS = 1_000;
 
 /**
@@ -43,6 +51,7 @@ export async function setUpFaultWorld({
     endpoints: all,
     random: seededRandom(seed),
     makeTopic: async () => TOPIC_ARN,
+    policyOf: async () => POLICY,
   });
   const observer = await observe(deployment, limits);
   const simulator = createSimulator({

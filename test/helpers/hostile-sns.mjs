@@ -9,7 +9,7 @@ const SLOW_ANSWER_MS = 4_000;
  * accepting); `throttle` (not accepted); `slow` (accepted, answered after the client's time-out).
  */
 export async function startHostileSns() {
-  /** Every message that a reader would have got: {id, body}. */
+  /** Every message that a reader would have got: {id, topic, body}. */
   const received = [];
   let mood = 'well';
 
@@ -20,7 +20,7 @@ export async function startHostileSns() {
     if (form.get('Action') !== 'Publish') return reply(response, 400, error('InvalidAction'));
     if (mood === 'throttle') return reply(response, 400, error('Throttling'));
     const id = `hostile-${received.length + 1}`;
-    received.push({ id, body: form.get('Message') ?? '' });
+    received.push({ id, topic: form.get('TopicArn') ?? '', body: form.get('Message') ?? '' });
     if (mood === 'hang') return;
     if (mood === 'reset') return void request.socket.destroy();
     if (mood === 'fail') return reply(response, 500, error('InternalError'));
