@@ -6,7 +6,8 @@ import { createDeliverActor, type DeliverActorParts } from '../../jobs/deliver.j
 import { createDispatchActor, type DispatchActorParts } from '../../jobs/dispatch.js';
 import { createQueueRegistry } from '../../queues/registry.js';
 import { decodeDelivery } from '../../src/domain/delivery.js';
-import type { DeliveryRecord, EpisodeEvent } from '../../src/domain/events.js';
+import type { DeliveryRecord, EpisodeEvent, OperatorEvent } from '../../src/domain/events.js';
+import { operatorKey } from '../../src/domain/operator-events.js';
 import { createKafka, type KafkaClient } from '../../src/kafka/client.js';
 import { connectRedis, redisReady } from '../../src/redis/connections.js';
 import { createPublisher } from '../../src/sns/publisher.js';
@@ -41,7 +42,7 @@ export interface AlertBench {
   deliver(more?: Partial<DeliverActorParts>): Promise<Actor>;
   /** Stops it now, not at the end. */
   stop(actor: Actor): Promise<void>;
-  write(...events: readonly (EpisodeEvent | string)[]): Promise<void>;
+  write(...events: readonly (EpisodeEvent | OperatorEvent | string)[]): Promise<void>;
   /** All of alert-deliveries. */
   deliveries(): Promise<readonly DeliveryRecord[]>;
   /** Resolves when the condition holds; throws, with the log's tail, after the bound. */
@@ -140,7 +141,11 @@ export async function startAlertBench(
         events.map((event) =>
           typeof event === 'string'
             ? { topic: topics[0] ?? '', key: 'broken', value: event }
-            : { topic: topics[0] ?? '', key: event.patient.id, value: JSON.stringify(event) },
+            : {
+                topic: topics[0] ?? '',
+                key: 'patient' in event ? event.patient.id : operatorKey(event),
+                value: JSON.stringify(event),
+              },
         ),
       );
     },
