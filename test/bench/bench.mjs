@@ -1,6 +1,6 @@
 // `npm run bench`: the drains of poll, watch and archive beside Kafka's own perf tools, what exactness costs, row commit to visible in the
-// lake, archive onto HDFS beside a folder, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,lakes,latency` chooses. Prints tables; `--json FILE` writes the
-// same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
+// lake, archive onto HDFS beside a folder, the ledger's rebuild, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,
+// rebuild,lakes,latency` chooses. Prints tables; `--json FILE` writes the same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -18,13 +18,14 @@ const { values: given } = parseArgs({
     repeats: { type: 'string', default: '3' },
     json: { type: 'string' },
     'latency-for': { type: 'string', default: '30s' },
-    only: { type: 'string', default: 'drains,exactness,visible,lakes,latency' },
+    only: { type: 'string', default: 'drains,exactness,visible,rebuild,lakes,latency' },
   },
 });
 const PARTS = given.only.split(',');
 const ROWS = Number(given.rows);
 const REPEATS = Number(given.repeats);
 const LATENCY_PATIENTS = 1_000;
+const REBUILT_NOTIFICATIONS = 100_000;
 const FLUSH_MS = 1_000;
 const VISIBLE_ROWS_PER_SECOND = 5_000;
 const VISIBLE_FOR_MS = 65_000;
@@ -44,6 +45,7 @@ const { fillTable, fillTopic } = await import('./fill.mjs');
 const { kafkaCeiling } = await import('./kafka-tools.mjs');
 const { measureLakes } = await import('./lakes.mjs');
 const { runLatency } = await import('./latency.mjs');
+const { measureRebuild } = await import('./rebuild.mjs');
 const { measureVisible } = await import('./visible.mjs');
 
 const phases = createPhases(write, () => performance.now());
@@ -57,6 +59,7 @@ try {
     for (const table of ['patients', 'thresholds'])
       importTable(table, childEnvironment(process.env, services.settings));
     if (PARTS.includes('visible')) result.visible = await visible(services);
+    if (PARTS.includes('rebuild')) result.rebuild = await rebuild(services);
     await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
     if (PARTS.includes('drains')) {
       result.drains = await drainAll(services);
@@ -116,6 +119,14 @@ async function visible(services) {
   );
 }
 
+/** Keys of its own as well: they are forgotten. */
+async function rebuild(services) {
+  const settings = { ...(await services.freshTopics('rebuild')), REDIS_PREFIX: `{${services.name}.rebuild}` };
+  const env = childEnvironment(process.env, settings);
+  const work = { services, settings, env, main, phases };
+  return measureRebuild({ ...work, notifications: REBUILT_NOTIFICATIONS, repeats: REPEATS });
+}
+
 /** On services of its own: the JVMs of an HDFS would slow the other parts down. */
 async function lakes(options) {
   const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
@@ -150,7 +161,7 @@ function medians(runs) {
   return Object.fromEntries(Object.keys(runs[0]).map((figure) => [figure, middle(runs.map((run) => run[figure]))]));
 }
 
-function print({ machine: m, drains, kafka, exactness, visible: seen, lakes: onLakes, latency }) {
+function print({ machine: m, drains, kafka, exactness, visible: seen, rebuild: again, lakes: onLakes, latency }) {
   const out = (text) => process.stdout.write(`${text}\n`);
   out(`\n${m.cpu}, ${m.cores} cores, ${m.memoryGb} GB, Node ${m.node}; medians of ${REPEATS} runs of ${ROWS} rows`);
   if (drains) {
@@ -178,6 +189,12 @@ function print({ machine: m, drains, kafka, exactness, visible: seen, lakes: onL
     out(
       `\nrow commit → visible to a reader of the folder at ${seen.rowsPerSecond} rows/s: p50 ${seen.p50} s, p95 ${seen.p95} s, p99 ${seen.p99} s; ${seen.filesPerMinute} files of vital_info a minute`,
     );
+  if (again) {
+    const { ms } = medians(again.rebuildMs.map((one) => ({ ms: one })));
+    out(
+      `\ndispatch decides ${again.dispatch.rowsPerSecond} alerts/s; Redis emptied: ${again.notifications} open notifications are back after ${(ms / 1000).toFixed(1)} s`,
+    );
+  }
   if (onLakes) {
     const { folder, hdfs, ratio } = medians(onLakes);
     out(`\narchive onto HDFS ${hdfs} rows/s, onto a folder ${folder} rows/s: ${ratio.toFixed(2)} of it`);
