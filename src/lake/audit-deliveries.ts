@@ -129,7 +129,7 @@ const OWED = `
       CAST(json_extract_string(body, '$.to') AS BIGINT) AS next_o
     FROM access_audit WHERE action = 'position-skip' AND json_extract_string(body, '$.reader') = 'dispatch';
   CREATE TABLE owed AS
-    SELECT e.event_id, min((e.p, e.o)) AS place, any_value(e.says) AS says,
+    SELECT e.event_id, min(struct_pack(p := e.p, o := e.o)) AS place, any_value(e.says) AS says,
       bool_and(EXISTS (SELECT 1 FROM dispatch_passed s WHERE s.p = e.p AND e.o >= s.first_o AND e.o < s.next_o)) AS passed
     FROM asked_event e GROUP BY e.event_id`;
 
@@ -154,15 +154,15 @@ const STANDING = `
       WHEN outcome IN ('cancelled', 'held', 'dead') THEN outcome ELSE 'open' END AS own_end
     FROM said
   ), followed AS (
-    SELECT id, id AS by, own_end, cover, reason, at_us, 0 AS depth FROM own
+    SELECT id, id AS last_id, own_end, cover, reason, at_us, 0 AS depth FROM own
     UNION ALL
     SELECT f.id, c.id, c.own_end, c.cover, c.reason, c.at_us, f.depth + 1 FROM followed f JOIN own c ON c.id = f.cover
     WHERE f.own_end = 'covered' AND f.depth < 8
   ), last_one AS (
-    SELECT id, arg_max(by, depth) AS by, arg_max(own_end, depth) AS own_end, arg_max(reason, depth) AS reason, arg_max(at_us, depth) AS at_us, max(depth) AS depth
+    SELECT id, arg_max(last_id, depth) AS last_id, arg_max(own_end, depth) AS own_end, arg_max(reason, depth) AS reason, arg_max(at_us, depth) AS at_us, max(depth) AS depth
     FROM followed GROUP BY id
   )
-  SELECT o.id, o.kind, o.destination, o.event_id, o.p, o.records, o.decided_o, o.sent, l.by, l.reason, l.at_us,
+  SELECT o.id, o.kind, o.destination, o.event_id, o.p, o.records, o.decided_o, o.sent, l.last_id, l.reason, l.at_us,
     CASE WHEN l.own_end = 'accepted' AND l.depth > 0 THEN 'covered' WHEN l.own_end = 'covered' THEN 'open' ELSE l.own_end END AS ended
   FROM own o JOIN last_one l USING (id)`;
 
@@ -171,7 +171,7 @@ function views(onlyAsked: boolean): string {
   const asked = onlyAsked ? 'event_id IN (SELECT event_id FROM owed)' : 'true';
   return `
     CREATE TABLE standing (id VARCHAR, kind VARCHAR, destination VARCHAR, event_id VARCHAR, p INTEGER, records BIGINT, decided_o BIGINT, sent BOOLEAN,
-      by VARCHAR, reason VARCHAR, at_us BIGINT, ended VARCHAR);
+      last_id VARCHAR, reason VARCHAR, at_us BIGINT, ended VARCHAR);
     CREATE TABLE looked (now_us BIGINT);
     CREATE VIEW sending AS SELECT s.*, s.kind || ' ' || s.id || ' to ' || s.destination AS says
       FROM standing s JOIN delivery_end e USING (p)

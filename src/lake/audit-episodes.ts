@@ -115,4 +115,4 @@ const EXPECTED = `
   SELECT y.p, y.patient, y.sign, y.direction, w.kind, arg_min(s.reading, s.o) AS reading
   FROM outcome w JOIN step s USING (k, place) JOIN key y USING (k)
   WHERE s.nth >= w.nth AND coalesce(greatest(w.before_us, s.latest_us) >= w.us, true)
-  GROUP BY ALL ORDER BY ALL`;
+  GROUP BY k, place, y.p, y.patient, y.sign, y.direction, w.kind ORDER BY ALL`;
