@@ -79,7 +79,7 @@ describe('wardwatch backtest', () => {
     const limits = join(folder, 'wide.csv');
     writeFileSync(
       limits,
-      'attribute,low_age_limit,high_age_limit,low_value,high_value,alert_flag,alert_message\nheartBeat,0,150,0,200,0,normal\n',
+      'attribute,low_age_limit,high_age_limit,low_value,high_value,alert_flag,alert_message\nheartBeat,0,150,0,200,0,normal\nheartBeat,0,150,201,400,1,high\nbp,0,150,0,1000,0,normal\n',
     );
     const { code, out } = await backtest('--thresholds', limits, '--out', join(folder, 'wide.html'));
     expect(code).toBe(0);
