@@ -88,7 +88,8 @@ export const QUEUES = {
     options: FILLED_BY_CRON,
   },
   'follow-up': {
-    purpose: 'A timer of an alert: a reminder, an escalation, the end of a silence. The ledger knows what, and when it is due.',
+    purpose:
+      'A timer of an alert: a reminder, an escalation, the end of a silence. The ledger knows what, and when it is due.',
     data: JobV1.extend({ timerId: z.string().regex(/^[a-z0-9-]{1,100}$/) }),
     options: {
       removeOnComplete: true,

@@ -1,6 +1,13 @@
 // Dispatch's views in Redis: each method one script, checked against the epoch.
 import type { EpisodeEvent, SilenceEvent } from '../domain/events.js';
-import { type Decision, type EpisodeView, type KeyView, NO_EPISODE, NO_KEY, type Timer } from '../domain/notification.js';
+import {
+  type Decision,
+  type EpisodeView,
+  type KeyView,
+  NO_EPISODE,
+  NO_KEY,
+  type Timer,
+} from '../domain/notification.js';
 import type { Silence } from '../domain/silence.js';
 import { parseMicros } from '../domain/time.js';
 import type { FoldResult, StoredDecision, Views, ViewsRestore } from '../domain/views.js';
