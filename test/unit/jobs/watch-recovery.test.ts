@@ -14,9 +14,13 @@ import { memoryKafka } from '../../helpers/memory-kafka.js';
 import { policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { recordingLogger } from '../../helpers/recorders.js';
-import { type JudgedSample, referenceEvents } from '../../helpers/reference-episodes.js';
+import { type JudgedSample, type ReferenceTiming, referenceEvents } from '../../helpers/reference-episodes.js';
 
-const CLEAR = { seconds: 4, samples: 2 };
+/** Raised at once, or only when it lasts: an owner that dies in mid-sustain must change nothing. */
+const TIMINGS: readonly Required<ReferenceTiming>[] = [
+  { seconds: 4, samples: 2, sustainSeconds: 0, sustainSamples: 1 },
+  { seconds: 4, samples: 1, sustainSeconds: 2, sustainSamples: 2 },
+];
 const AGES = [0, 100] as const;
 const LIMITS = compileThresholds(
   [
@@ -66,14 +70,31 @@ const topics = { vitalInfo: 'vital-info', watchState: 'watch-state', doctorsQueu
 
 it('raises, worsens and resolves as if nothing had happened, and says truly which limits it used', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(sample, { minLength: 1, maxLength: 60 }), fc.array(batch, { maxLength: 30 }), play),
+    fc.asyncProperty(
+      fc.array(sample, { minLength: 1, maxLength: 60 }),
+      fc.array(batch, { maxLength: 30 }),
+      fc.constantFrom(...TIMINGS),
+      play,
+    ),
     { numRuns: 400 },
   );
+});
+
+it('raises what has lasted at its original time, whichever owner saw it begin', async () => {
+  const lasting = [0, 5, 5, 5, 5, 5, 5, 5, 0].map((sign) => ({ patient: 0, sign, after: 1 }));
+  for (const fate of ['stopped', 'zombie', 'committed', 'not-committed', ...STEPS.watch] as const)
+    for (const size of [1, 2, 3])
+      await play(
+        lasting,
+        lasting.map(() => ({ size, fate, version: 1, waits: true })),
+        { seconds: 0, samples: 1, sustainSeconds: 5, sustainSamples: 4 },
+      );
 });
 
 async function play(
   samples: readonly { patient: number; sign: number; after: number }[],
   batches: readonly { size: number; fate: Fate; version: number; waits: boolean }[],
+  timing: Required<ReferenceTiming>,
 ): Promise<void> {
   const { records, histories } = historyOf(samples);
   const kafka = memoryKafka(1);
@@ -97,7 +118,12 @@ async function play(
       limits: LIMITS,
       thresholdVersion: `t${version}`,
       patientVersion: 'p1',
-      policy: policyWith({ clearAfterMs: CLEAR.seconds * 1_000, clearSamples: CLEAR.samples }),
+      policy: policyWith({
+        clearAfterMs: timing.seconds * 1_000,
+        clearSamples: timing.samples,
+        sustainMs: timing.sustainSeconds * 1_000,
+        minSamples: timing.sustainSamples,
+      }),
       privacy: 'full',
       patient: (id) => testPatient(id),
     }),
@@ -155,7 +181,7 @@ async function play(
   const said = kafka.records(topics.doctorsQueue).map((r) => JSON.parse(r.value ?? '') as EpisodeEvent | ContextEvent);
   const events = said.filter((m): m is EpisodeEvent => 'patient' in m);
   const expected = [...histories].flatMap(([id, history]) =>
-    referenceEvents(history, CLEAR).map((e) => `${id} ${e.reading} ${e.kind} ${e.direction}`),
+    referenceEvents(history, timing).map((e) => `${id} ${e.reading} ${e.kind} ${e.direction}`),
   );
   const told = events.map((e) => `${e.patient.id} ${e.readingId.slice(4)} ${e.kind} ${e.direction}`);
   expect(told.sort()).toEqual(expected.sort());
