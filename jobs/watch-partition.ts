@@ -1,10 +1,8 @@
 // One partition of vital-info while it is ours: its episodes in memory, its producer, and the transaction that keeps both true.
-import type { EpisodeChange } from '../src/domain/episode.js';
-import { createEpisodeBook, type EpisodeBook } from '../src/domain/episode-book.js';
+import { heardOf, judgeAbsence, silentPatients } from '../src/domain/absence.js';
 import { type EvaluationContext, evaluate } from '../src/domain/evaluate.js';
 import { createInstantReader } from '../src/domain/event-time.js';
 import type { DoctorsQueueMessage } from '../src/domain/events.js';
-import { createSeenBook, type SeenBook, type SeenChange } from '../src/domain/last-seen.js';
 import type {
   Clock,
   Logger,
@@ -18,18 +16,11 @@ import type {
   TransactionalProducer,
 } from '../src/domain/ports.js';
 import { decodeVitalInfo, type Reading, type Tick } from '../src/domain/reading.js';
+import { isTicking } from '../src/domain/ticks.js';
 import { formatMicros, type Micros, microsOfMs } from '../src/domain/time.js';
 import { contextEvent, heartbeatEvent, tickMinute, type Versions } from '../src/domain/watch-events.js';
-import {
-  decodeWatchState,
-  encodeEpisode,
-  encodeNext,
-  encodeSeen,
-  episodeKeyText,
-  NEXT_KEY,
-  seenKeyText,
-  TOKEN_KEY,
-} from '../src/domain/watch-state.js';
+import { decodeWatchState, TOKEN_KEY } from '../src/domain/watch-state.js';
+import { createWatchMemory, type WatchMemory } from './watch-memory.js';
 import { type BatchTally, createTally } from './watch-tally.js';
 
 /** Longest time between two writes of the position while batches raise nothing; a successor evaluates that much again. */
@@ -69,11 +60,11 @@ export async function ownWatchPartition(parts: WatchPartitionParts, ownership: O
     const token = parts.newToken();
     await producer.transact([{ topic: parts.topics.watchState, partition, key: TOKEN_KEY, value: token }]);
     await parts.onStep('watch.own');
-    const { book, seen, next } = await readState(parts, partition, token);
+    const { memory, next } = await readState(parts, partition, token);
     await parts.onStep('watch.state-read');
-    parts.onOpenEpisodes(partition, book.size);
-    parts.log.info('watch.owned', { partition, next, open: book.size });
-    return createWork(parts, ownership, producer, book, seen, next);
+    parts.onOpenEpisodes(partition, memory.book.size);
+    parts.log.info('watch.owned', { partition, next, open: memory.book.size });
+    return createWork(parts, ownership, producer, memory, next);
   } catch (error) {
     await producer.close();
     throw error;
@@ -84,25 +75,21 @@ async function readState(
   parts: WatchPartitionParts,
   partition: number,
   token: string,
-): Promise<{ book: EpisodeBook; seen: SeenBook; next: number }> {
+): Promise<{ memory: WatchMemory; next: number }> {
   const { topics, log } = parts;
-  const book = createEpisodeBook();
-  const seen = createSeenBook();
+  const memory = createWatchMemory();
   let next: number | undefined;
   const reader = await parts.partitionReader();
   try {
     const options = { untilToken: token, timeoutMs: READ_STATE_TIMEOUT_MS };
     await reader.read(topics.watchState, partition, options, (record) => {
-      const decoded = decodeWatchState(record.key, record.value);
-      if (decoded.type === 'episode') book.apply(decoded.change);
-      else if (decoded.type === 'seen') seen.restore(decoded.change);
-      else if (decoded.type === 'next') next = decoded.next;
+      next = memory.restore(decodeWatchState(record.key, record.value)) ?? next;
     });
     if (next === undefined) {
       next = (await reader.offsets(topics.vitalInfo, partition)).start;
       log.warn('watch.no-position', { partition, startsAt: next });
     }
-    return { book, seen, next };
+    return { memory, next };
   } finally {
     await reader.close();
   }
@@ -139,16 +126,12 @@ function createWork(
   parts: WatchPartitionParts,
   ownership: Ownership,
   producer: TransactionalProducer,
-  book: EpisodeBook,
-  seen: SeenBook,
+  memory: WatchMemory,
   start: number,
 ): PartitionWork {
   const { topics, clock, log, metrics, onStep } = parts;
   const { partition } = ownership;
   const instants = createInstantReader();
-  /** Changes since the last commit, by key: only a key's newest state is written. */
-  const dirty = new Map<string, EpisodeChange>();
-  const dirtySeen = new Map<string, SeenChange>();
   let expected = start;
   let written = start;
   let writtenAtMs = clock.monotonicMs();
@@ -156,15 +139,6 @@ function createWork(
   let heartbeatMinute = '';
   /** False from the first change of memory until the batch is whole: half a batch must never be committed. */
   let whole = true;
-
-  /** Of wards whose patients are expected to send data. What is backfilled or replayed says nothing of now. */
-  const noteSeen = ({ patientId, mark }: Reading, context: EvaluationContext, readUs: Micros): void => {
-    const { expectDataWards } = context.policy;
-    if (mark !== undefined || (expectDataWards.length === 0 && seen.size === 0)) return;
-    const ward = context.patient(patientId)?.ward;
-    const change = seen.note(patientId, readUs, typeof ward === 'string' && expectDataWards.includes(ward));
-    if (change) dirtySeen.set(patientId, change);
-  };
 
   /** Evaluates in Kafka's order, in memory; adds what doctors-queue has to hear to `messages`. */
   const evaluateChunk = (
@@ -185,41 +159,60 @@ function createWork(
       if ('kind' in item) {
         const minute = tickMinute(item);
         const atUs = instants.micros(item.at);
-        if (atUs !== undefined) parts.onTick(partition, atUs);
+        if (atUs !== undefined) {
+          parts.onTick(partition, atUs);
+          memory.tick(atUs);
+        }
         if (minute > heartbeatMinute) {
           heartbeatMinute = minute;
           messages.push(heartbeatEvent(partition, item));
         }
         continue;
       }
-      const time = instants.timeOf(item, nowUs);
-      noteSeen(item, context, time.readUs);
+      const time = { ...instants.timeOf(item, nowUs), nowIso };
+      const heard = heardOf(item, memory.seen, context, time);
+      if (heard.change) memory.noteSeen(heard.change);
+      if (heard.event) messages.push(heard.event);
       tally.reading(time, nowUs);
-      const result = evaluate(item, book, context, { ...time, nowIso });
-      for (const change of result.changes) {
-        book.apply(change);
-        dirty.set(episodeKeyText(change), change);
-      }
+      const result = evaluate(item, memory.book, context, time);
+      for (const change of result.changes) memory.apply(change);
       for (const event of result.events) messages.push(event);
       for (const reason of result.unclassified) tally.unclassified(reason);
+      if (result.transients > 0) tally.transients(result.transients);
     }
   };
 
-  const commit = async (messages: readonly DoctorsQueueMessage[], next: number): Promise<void> => {
+  /** Once a batch, by its newest tick. False: the partition was lost while patients were looked up. */
+  const lookForAbsence = async (messages: DoctorsQueueMessage[]): Promise<boolean> => {
+    const nowUs = microsOfMs(clock.nowMs());
+    const { book, seen, ticks } = memory;
+    if (ticks === null || !isTicking(ticks, nowUs)) return true;
+    const silences = { episodes: book, seen, ticks };
+    const { policy } = await parts.contextFor([]);
+    const ids = silentPatients(silences, policy);
+    if (ids.size === 0) return true;
+    const context = await parts.contextFor(ids);
+    if (!ownership.isOurs()) return false;
+    const absence = judgeAbsence(silences, context, formatMicros(nowUs));
+    for (const change of absence.changes) memory.apply(change);
+    for (const change of absence.seenChanges) {
+      seen.put(change);
+      memory.noteSeen(change);
+    }
+    messages.push(...absence.events);
+    return true;
+  };
+
+  const commit = async (messages: readonly DoctorsQueueMessage[], next: number, all = false): Promise<void> => {
     const records: OutRecord[] = messages.map((message) => ({
       topic: topics.doctorsQueue,
       partition,
       key: 'patient' in message ? message.patient.id : null,
       value: JSON.stringify(message),
     }));
-    const state = (key: string, value: string | null) =>
-      records.push({ topic: topics.watchState, partition, key, value });
-    for (const [key, change] of dirty) state(key, encodeEpisode(change.state));
-    for (const [id, change] of dirtySeen) state(seenKeyText(id), encodeSeen(change.seen));
-    state(NEXT_KEY, encodeNext(next));
+    for (const state of memory.unwritten(next, all)) records.push({ topic: topics.watchState, partition, ...state });
     await producer.transact(records);
-    dirty.clear();
-    dirtySeen.clear();
+    memory.written();
     written = next;
     writtenAtMs = clock.monotonicMs();
   };
@@ -233,7 +226,7 @@ function createWork(
       const fields = { partition, patientId: message.patient.id, eventId, attribute, direction, severity };
       log.info(`watch.${kind}`, { ...fields, reason, readingId });
     }
-    parts.onOpenEpisodes(partition, book.size);
+    parts.onOpenEpisodes(partition, memory.book.size);
   };
 
   return {
@@ -242,6 +235,7 @@ function createWork(
     },
     handle: async (records, next) => {
       whole = false;
+      let ticked = false;
       const messages: DoctorsQueueMessage[] = [];
       const tally = createTally(partition, records.length, log, metrics);
       // Once for the whole batch: the time-out is the batch's, not that of each part of it.
@@ -252,7 +246,9 @@ function createWork(
         const context = await parts.contextFor(chunk.readings.map(({ patientId }) => patientId));
         if (!ownership.isOurs()) return;
         evaluateChunk(chunk, context, part[0]?.offset ?? expected, tally, messages);
+        ticked ||= chunk.items.length > chunk.readings.length;
       }
+      if (ticked && !(await lookForAbsence(messages))) return;
       tally.report();
       await onStep('watch.evaluated');
       const due = next > written && clock.monotonicMs() - writtenAtMs >= NEXT_EVERY_MS;
@@ -269,7 +265,7 @@ function createWork(
       parts.onOpenEpisodes(partition, 0);
       parts.onTick(partition, null);
       try {
-        if (why === 'stop' && whole && expected > written) await commit([], expected);
+        if (why === 'stop' && whole && (expected > written || memory.waits)) await commit([], expected, true);
       } catch (error) {
         log.warn('watch.position-not-written', { partition, error: error instanceof Error ? error.name : 'unknown' });
       } finally {

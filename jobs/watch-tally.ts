@@ -11,6 +11,8 @@ const US_PER_SECOND = 1e6;
 export interface BatchTally {
   reading(time: ReadingTime, nowUs: number): void;
   unclassified(reason: EvaluationReason): void;
+  /** Pending episodes that nobody heard of. */
+  transients(count: number): void;
   dead(reason: DeadReason, offset: number): void;
   /** Tells metrics and log. */
   report(): void;
@@ -24,6 +26,7 @@ export function createTally(partition: number, records: number, log: Logger, met
   let readings = 0;
   let clamped = 0;
   let skewed = 0;
+  let transients = 0;
   return {
     reading: (time, nowUs) => {
       if (readings % observeEvery === 0)
@@ -35,6 +38,9 @@ export function createTally(partition: number, records: number, log: Logger, met
     unclassified: (reason) => {
       unclassified.set(reason, (unclassified.get(reason) ?? 0) + 1);
     },
+    transients: (count) => {
+      transients += count;
+    },
     dead: (reason, offset) => {
       const seen = dead.get(reason);
       if (seen) seen.count++;
@@ -42,6 +48,7 @@ export function createTally(partition: number, records: number, log: Logger, met
     },
     report: () => {
       if (readings > 0) metrics.count('watch_readings_total', {}, readings);
+      if (transients > 0) metrics.count('watch_transients_total', {}, transients);
       if (clamped > 0) metrics.count('watch_clamped_total', {}, clamped);
       if (skewed > 0) metrics.count('watch_clock_skew_total', {}, skewed);
       if (clamped + skewed > 0) log.warn('watch.clock', { partition, clamped, skewed });

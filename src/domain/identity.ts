@@ -33,6 +33,11 @@ export function episodeId(patientId: string, attribute: string, direction: strin
   return hashId(patientId, attribute, direction, firstReadingId);
 }
 
+/** A patient's silence is named by the last reading before it. */
+export function dataEpisodeId(patientId: string, lastReadingId: string): string {
+  return hashId(patientId, '~data', lastReadingId);
+}
+
 /** Events written by watch: the index counts an episode's events of watch. */
 export function watchEventId(episode: string, kind: string, index: number): string {
   return `${episode}-${kind}-${index}`;

@@ -129,6 +129,12 @@ export const METRICS = [
     labels: ['reason'],
   },
   {
+    name: 'watch_transients_total',
+    type: 'counter',
+    help: 'Pending episodes that ended before they had lasted long enough: nobody heard of them.',
+    labels: [],
+  },
+  {
     name: 'watch_source_silent_seconds',
     type: 'gauge',
     help: "Age of the oldest newest tick while none arrives; 0 while they do. A patient's silence is judged only then.",

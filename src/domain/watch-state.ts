@@ -3,6 +3,7 @@ import type { EpisodeChange, EpisodeKey, EpisodePhase, EpisodeState } from './ep
 import type { Direction, Severity } from './events.js';
 import type { LastSeen, SeenChange } from './last-seen.js';
 import { SEVERITY_RANK } from './severity.js';
+import type { TickRow } from './ticks.js';
 import { formatMicros, type Micros, parseMicros } from './time.js';
 
 export const NEXT_KEY = 'next';
@@ -18,7 +19,8 @@ export class WatchStateError extends Error {
 
 export type WatchStateRecord =
   | { readonly type: 'episode'; readonly change: EpisodeChange }
-  | { readonly type: 'next'; readonly next: number }
+  /** `ticks` is absent where none came yet. */
+  | { readonly type: 'next'; readonly next: number; readonly ticks?: TickRow }
   | { readonly type: 'seen'; readonly change: SeenChange }
   /** A token of an owner, or what a later version keeps there. */
   | { readonly type: 'other' };
@@ -56,13 +58,20 @@ export function seenKeyText(patientId: string): string {
 /** Null (a tombstone) where nothing is expected any more. */
 export function encodeSeen(seen: LastSeen | null): string | null {
   if (seen === null) return null;
-  const staleSince = seen.staleSince === null ? null : formatMicros(seen.staleSince);
-  return JSON.stringify({ v: 1, lastSeen: formatMicros(seen.lastSeen), staleSince });
+  const { lastSeen, reading, told } = seen;
+  return JSON.stringify({
+    v: 1,
+    lastSeen: formatMicros(lastSeen),
+    reading,
+    staleSince: told === null ? null : formatMicros(told.since),
+    ...(told === null ? {} : { episodeId: told.episodeId }),
+  });
 }
 
-/** `next`: the offset of vital-info after the last one evaluated. */
-export function encodeNext(next: number): string {
-  return JSON.stringify({ v: 1, next: String(next) });
+/** `next`: the offset of vital-info after the last one evaluated; with the ticks that were read before it. */
+export function encodeNext(next: number, ticks: TickRow | null = null): string {
+  const row = ticks && { since: formatMicros(ticks.sinceUs), newest: formatMicros(ticks.newestUs) };
+  return JSON.stringify({ v: 1, next: String(next), ...(row ? { ticks: row } : {}) });
 }
 
 /** Throws WatchStateError on anything but the records above. */
@@ -70,7 +79,7 @@ export function decodeWatchState(key: Buffer | string | null, value: Buffer | st
   if (key === null) throw new WatchStateError('watch-state: a record without key');
   const name = key.toString();
   if (name === TOKEN_KEY) return { type: 'other' };
-  if (name === NEXT_KEY) return { type: 'next', next: decodeNext(value) };
+  if (name === NEXT_KEY) return { type: 'next', ...decodeNext(value) };
   const parts = parse(name, 'key');
   if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw unreadable('key');
   if (parts.length === 2 && parts[1] === SEEN)
@@ -81,11 +90,14 @@ export function decodeWatchState(key: Buffer | string | null, value: Buffer | st
   return { type: 'episode', change: { patientId, attribute, direction, state } };
 }
 
-function decodeNext(value: Buffer | string | null): number {
+function decodeNext(value: Buffer | string | null): { next: number; ticks?: TickRow } {
   const message = value === null ? null : parse(value.toString(), NEXT_KEY);
-  const next = isObject(message) && message.v === 1 && typeof message.next === 'string' ? Number(message.next) : -1;
+  if (!isObject(message) || message.v !== 1 || typeof message.next !== 'string') throw unreadable(NEXT_KEY);
+  const next = Number(message.next);
   if (!Number.isSafeInteger(next) || next < 0) throw unreadable(NEXT_KEY);
-  return next;
+  const { ticks } = message;
+  if (!isObject(ticks)) return { next };
+  return { next, ticks: { sinceUs: instant(ticks.since, NEXT_KEY), newestUs: instant(ticks.newest, NEXT_KEY) } };
 }
 
 function decodeEpisode(value: Buffer | string): EpisodeState {
@@ -113,10 +125,13 @@ function decodeEpisode(value: Buffer | string): EpisodeState {
 function decodeSeen(value: Buffer | string): LastSeen {
   const m = parse(value.toString(), SEEN);
   if (!isObject(m) || m.v !== 1) throw unreadable(SEEN);
-  return {
-    lastSeen: instant(m.lastSeen, SEEN),
-    staleSince: m.staleSince === null ? null : instant(m.staleSince, SEEN),
-  };
+  const told =
+    m.staleSince === null
+      ? null
+      : { since: instant(m.staleSince, SEEN), episodeId: typeof m.episodeId === 'string' ? m.episodeId : '' };
+  if (told?.episodeId === '') throw unreadable(SEEN);
+  // Records of the version before name no reading.
+  return { lastSeen: instant(m.lastSeen, SEEN), reading: typeof m.reading === 'string' ? m.reading : '', told };
 }
 
 function text(value: unknown): string {

@@ -41,8 +41,9 @@ export function repeatNote({ possibleRepeat }: MessageOptions): string[] {
   ];
 }
 
-/** Minutes from measured to evaluated where that is worth saying. */
+/** Minutes from measured to evaluated where that is worth saying; where data stays away it says nothing. */
 export function delayedMinutes(event: EpisodeEvent): number | undefined {
+  if (event.reason === 'no-data') return undefined;
   const lateMs = ((parseMicros(event.evaluatedAt) ?? 0) - (parseMicros(event.measuredAt) ?? 0)) / 1000;
   return lateMs <= DELAYED_AFTER_MS ? undefined : Math.round(lateMs / MS_PER_MINUTE);
 }

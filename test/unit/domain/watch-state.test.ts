@@ -111,14 +111,19 @@ it('knows next, tokens of others, and who was seen when', () => {
     next: 9007199254740991,
   });
   expect(decodeWatchState('token', 'anything')).toEqual({ type: 'other' });
-  const seen = { lastSeen: 1_795_557_600_000_001, staleSince: null };
+  const seen = { lastSeen: 1_795_557_600_000_001, reading: 'rds:7', told: null };
   expect(seenKeyText('p1')).toBe('["p1","seen"]');
-  expect(encodeSeen(seen)).toBe('{"v":1,"lastSeen":"2026-11-24T22:00:00.000001Z","staleSince":null}');
-  for (const state of [seen, { ...seen, staleSince: 1_795_557_661_000_000 }, null])
+  expect(encodeSeen(seen)).toBe('{"v":1,"lastSeen":"2026-11-24T22:00:00.000001Z","reading":"rds:7","staleSince":null}');
+  for (const state of [seen, { ...seen, told: { since: 1_795_557_661_000_000, episodeId: 'abc' } }, null])
     expect(decodeWatchState(seenKeyText('token'), encodeSeen(state))).toEqual({
       type: 'seen',
       change: { patientId: 'token', seen: state },
     });
+  expect(
+    decodeWatchState('["p1","seen"]', '{"v":1,"lastSeen":"2026-11-24T22:00:00.000001Z","staleSince":null}'),
+  ).toEqual({ type: 'seen', change: { patientId: 'p1', seen: { ...seen, reading: '' } } });
+  const ticks = { sinceUs: 1_795_557_600_000_001, newestUs: 1_795_557_602_000_001 };
+  expect(decodeWatchState('next', encodeNext(7, ticks))).toEqual({ type: 'next', next: 7, ticks });
   expect(() => decodeWatchState('["p1","seen"]', '{"v":1}')).toThrow(WatchStateError);
 });
 

@@ -170,8 +170,10 @@ describe('who was seen when', () => {
   const seenAt = (records: readonly OutRecord[] | undefined) =>
     (records ?? []).filter(({ key }) => key?.endsWith('"seen"]')).map(({ key, value }) => [key, value]);
   const inIcu = testPatient('icu', { ward: 'ICU' });
-  const at = (seconds: number) =>
-    JSON.stringify({ v: 1, lastSeen: formatMicros(START_US + seconds * 1_000_000 + 100_000), staleSince: null });
+  const at = (seconds: number, row: number) => {
+    const lastSeen = formatMicros(START_US + seconds * 1_000_000 + 100_000);
+    return JSON.stringify({ v: 1, lastSeen, reading: `rds:${row}`, staleSince: null });
+  };
 
   it('is kept for wards that are expected to send data, every 20 s at most, and over a change of owner', async () => {
     await ready();
@@ -181,16 +183,16 @@ describe('who was seen when', () => {
       await send(work, [reading(n, id, { heartBeat: 72 }, seconds, more)]);
       return seenAt(w.transactions.at(-1));
     };
-    expect(await commit(1, 'icu', 0)).toEqual([['["icu","seen"]', at(0)]]);
+    expect(await commit(1, 'icu', 0)).toEqual([['["icu","seen"]', at(0, 1)]]);
     expect(await commit(2, 'p1', 1)).toEqual([]);
     expect(await commit(3, 'icu', 19)).toEqual([]);
-    expect(await commit(4, 'icu', 20)).toEqual([['["icu","seen"]', at(20)]]);
+    expect(await commit(4, 'icu', 20)).toEqual([['["icu","seen"]', at(20, 4)]]);
     work = await w.own();
     // Known: not written again. Backfilled: says nothing of now. A read before that: no step back.
     expect(await commit(5, 'icu', 39)).toEqual([]);
     expect(await commit(6, 'icu', 90, { mark: 'backfill' })).toEqual([]);
     expect(await commit(7, 'icu', 10)).toEqual([]);
-    expect(await commit(8, 'icu', 40)).toEqual([['["icu","seen"]', at(40)]]);
+    expect(await commit(8, 'icu', 40)).toEqual([['["icu","seen"]', at(40, 8)]]);
     // Moved to a ward that expects nothing: forgotten, once.
     w.lookup.load(SEED_LIMITS, [testPatient('icu')]);
     expect(await commit(9, 'icu', 41)).toEqual([['["icu","seen"]', null]]);
