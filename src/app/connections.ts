@@ -1,10 +1,12 @@
 // The real things behind every interface, each opened when first asked for, and closed in two phases.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Redis } from 'ioredis';
 import { createQueueRegistry, type QueueRegistry } from '../../queues/registry.js';
 import type { Config } from '../config/load.js';
+import { createPolicySource, type PolicyFileSource } from '../config/policy-source.js';
 import type { SettingName, Settings } from '../config/settings.js';
 import type { Clock, LakeStore, Logger, OnStep } from '../domain/ports.js';
 import { createKafka, type KafkaClient } from '../kafka/client.js';
@@ -36,6 +38,8 @@ export interface Connections {
   rds(): MysqlPool;
   lake(): LakeStore;
   snsSettings(): SnsSettings;
+  /** The policy in force: a changed file is taken while the process runs. */
+  policy(): PolicyFileSource;
   /** Undefined where nobody has asked yet: for what only looks. */
   openQueues(): QueueRegistry | undefined;
   /** Kafka and queues first, then Redis and MySQL. */
@@ -84,6 +88,18 @@ export function createConnections({ config, clock, log, metrics }: Base): Connec
     }),
     lake: once(() => openLake(lakeLocation(settings))),
     snsSettings: () => snsSettings(settings),
+    policy: once(() => {
+      const source = createPolicySource({
+        path: settings.WARDWATCH_POLICY,
+        readFile: (path) => readFileSync(path, 'utf8'),
+        settings: config.policySettings,
+        first: config.policy,
+        ...{ clock, log, metrics },
+      });
+      closeFirst.push(() => source.stop());
+      source.start();
+      return source;
+    }),
     closing: () => [
       { name: 'close kafka and queues', steps: closeFirst },
       { name: 'close redis and mysql', steps: closeLast },

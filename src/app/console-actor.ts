@@ -9,7 +9,7 @@ import { deskOver, hospitalTime } from './wire-desk.js';
 
 export function createConsoleActor({ config, connections, clock, log }: LookParts): Actor {
   const { CONSOLE_HOST: host, HOSPITAL_TIMEZONE: zone } = config.settings;
-  const desk = deskOver({ config, clock }, connections);
+  const desk = deskOver({ config, clock }, connections, connections.policy().current);
   const server = createConsole({
     queues: boardQueues(connections.queues()),
     alerts: {

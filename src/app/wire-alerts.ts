@@ -15,7 +15,7 @@ export function wireDispatch({ config, connections, clock, log, metrics, onStep 
     blockingRedis: connections.blockingRedis(),
     redisPrefix: settings.REDIS_PREFIX,
     queues: connections.queues(),
-    policy: { current: () => config.policy },
+    policy: connections.policy(),
     clock,
     log: log.child({ role: 'dispatch' }),
     metrics,

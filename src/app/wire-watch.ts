@@ -29,7 +29,7 @@ export function wireWatch(parts: LookParts): Actor {
     prefix: settings.KAFKA_PREFIX,
     lookup,
     lookupTimeoutMs: settings.LOOKUP_TIMEOUT_MS,
-    policy: { current: () => config.policy },
+    policy: connections.policy(),
     privacy: settings.PRIVACY,
     attributes: config.attributes,
     clock,

@@ -9,7 +9,7 @@ import { ROLES, type RoleName } from '../domain/roles.js';
 import { type ConfigFile, parseConfigFile, resolveAttributes } from './files.js';
 import { shown } from './mask.js';
 import { ParseError } from './parsers.js';
-import { parsePolicyFile, policyOf } from './policy-file.js';
+import { type PolicySettings, parsePolicyFile, policyOf } from './policy-file.js';
 import { ConfigError, didYouMean, editDistance, type Problem } from './problems.js';
 import type { SettingRow } from './setting-row.js';
 import { SETTING_NAMES, SETTINGS, type SettingName, type Settings } from './settings.js';
@@ -35,7 +35,10 @@ export interface Config {
   /** The attributes that are read, in the order of the file. */
   readonly attributes: readonly Attribute[];
   readonly imports: { readonly patients: ImportSettings; readonly thresholds: ImportSettings };
+  /** As the file said at the start. */
   readonly policy: Policy;
+  /** What stands where that file says nothing. */
+  readonly policySettings: PolicySettings;
   /** PEM texts of the authorities that sign our peers' certificates. */
   readonly authorities: { readonly rds?: string; readonly kafka?: string; readonly redis?: string };
 }
@@ -88,6 +91,11 @@ export function loadConfig(options: LoadOptions): Config {
   const authorities = readAuthorities(settings, readFile, problems);
   if (problems.length > 0 || !file || !policyFile || !attributes?.value) throw new ConfigError(problems);
 
+  const policySettings = {
+    topic: settings.SNS_TOPIC_ARN,
+    alertMaxAgeMs: settings.ALERT_MAX_AGE,
+    alertMaxAgeGiven: raw.has('ALERT_MAX_AGE'),
+  };
   return {
     settings,
     source: settings.WARDWATCH_SOURCE ?? sourceOf(settings.RDS_URL),
@@ -103,11 +111,8 @@ export function loadConfig(options: LoadOptions): Config {
       patients: importOf(file, 'patients', raw.has('IMPORT_PATIENTS_CRON'), settings.IMPORT_PATIENTS_CRON),
       thresholds: importOf(file, 'thresholds', raw.has('IMPORT_THRESHOLDS_CRON'), settings.IMPORT_THRESHOLDS_CRON),
     },
-    policy: policyOf(policyFile, {
-      topic: settings.SNS_TOPIC_ARN,
-      alertMaxAgeMs: settings.ALERT_MAX_AGE,
-      alertMaxAgeGiven: raw.has('ALERT_MAX_AGE'),
-    }),
+    policy: policyOf(policyFile, policySettings),
+    policySettings,
     authorities,
   };
 }

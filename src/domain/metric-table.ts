@@ -107,6 +107,18 @@ export const METRICS = [
     labels: ['group', 'topic'],
   },
   { name: 'consumer_partitions', type: 'gauge', help: 'Partitions owned here, by state.', labels: ['group', 'state'] },
+  {
+    name: 'policy_changes_total',
+    type: 'counter',
+    help: 'Changes of policy.yaml while the process ran, by what became of them: taken or refused.',
+    labels: ['result'],
+  },
+  {
+    name: 'policy_refused',
+    type: 'gauge',
+    help: '1 while policy.yaml as it stands is broken and its last good version is in force; 0 otherwise.',
+    labels: [],
+  },
   { name: 'watch_readings_total', type: 'counter', help: 'Readings evaluated.', labels: [] },
   {
     name: 'watch_dead_total',

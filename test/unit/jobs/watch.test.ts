@@ -15,7 +15,7 @@ import type { Step } from '../../../src/domain/steps.js';
 import { formatMicros } from '../../../src/domain/time.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { fakeLookup, testPatient } from '../../helpers/lookups.js';
-import { fixed, policyWith } from '../../helpers/policies.js';
+import { policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 
@@ -43,6 +43,7 @@ function world() {
   const metrics = recordingMetrics();
   const lookup = fakeLookup();
   const failing = { transact: undefined as Error | undefined, step: undefined as Step | undefined };
+  const policy = { now: policyWith({}, { version: 'y1', expectDataWards: ['ICU'] }) };
   let ours = true;
   let options: OwnedConsumerOptions | undefined;
   const parts: WatchParts = {
@@ -84,7 +85,7 @@ function world() {
     prefix: 'x-',
     lookup,
     lookupTimeoutMs: 500,
-    policy: fixed(policyWith({}, { version: 'y1', expectDataWards: ['ICU'] })),
+    policy: { current: () => policy.now },
     privacy: 'full',
     attributes: ATTRIBUTES,
     clock,
@@ -119,6 +120,7 @@ function world() {
     metrics,
     lookup,
     failing,
+    policy,
     joined: () => options !== undefined,
     lose: () => {
       ours = false;
@@ -302,6 +304,23 @@ describe('a batch', () => {
       { topic: 'x-watch-state', partition: PARTITION, key: '["p1","heartBeat","high"]', value: null },
     ]);
     expect(await w.metrics.value('watch_episodes_open')).toBe(0);
+  });
+
+  it('after another policy came goes by that one, and says so before its events', async () => {
+    await send(work, [reading(1, 'p1', { heartBeat: 130 }, 0)]);
+    w.policy.now = policyWith({ sustainMs: 60_000 }, { version: 'y2' });
+    await send(work, [reading(2, 'p2', { heartBeat: 130 }, 1), reading(3, 'p2', { heartBeat: 130 }, 61)]);
+    const said = w.transactions
+      .flat()
+      .filter((r) => r.topic === 'x-doctors-queue')
+      .map((r) => JSON.parse(r.value ?? '') as { kind: string; policyVersion: string; offset?: string });
+    expect(said.map(({ kind, policyVersion, offset }) => [kind, policyVersion, offset])).toEqual([
+      ['context', 'y1', '17'],
+      ['raised', 'y1', undefined],
+      ['context', 'y2', '18'],
+      ['raised', 'y2', undefined],
+    ]);
+    expect(said.at(-1)).toMatchObject({ readingId: 'rds:3' });
   });
 
   it('of markers alone moves the position', async () => {
