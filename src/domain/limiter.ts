@@ -15,7 +15,8 @@ export interface Limiter {
   admit(row: NotificationRow, limits: SendLimits): Promise<Admission>;
   /** Those that a digest may stand for, in the order in which they go. */
   pool(destination: string, limit: number): Promise<readonly string[]>;
-  leavePool(destination: string, notificationIds: readonly string[]): Promise<void>;
+  /** Settled, or another stands for them. */
+  leave(destination: string, notificationIds: readonly string[]): Promise<void>;
   /** SNS throttles: everybody's rate for that topic is halved. */
   slow(destination: string): Promise<void>;
   /** SNS accepts again: doubled, up to what the policy says. */

@@ -7,7 +7,7 @@ import { GUARD, type ScriptRow } from './script-guard.js';
  */
 export const LIMITER_SCRIPTS = {
   /**
-   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, longest wait ms, keep ms
+   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, look again ms, keep ms
    * → {'go', factor} | {'wait', ms, 'limited' or 'digest'} | {'digest', window ms}
    */
   admit: {
@@ -41,7 +41,8 @@ if digesting and poolable then
     answer = {'digest', window}
   else
     if last < 0 then redis.call('HSET', bucket, 'window', window) end
-    answer = {'wait', math.min(window + every - now, ARGV[12] + 0), 'digest'}
+    -- At the window's end the first to come back makes the digests, for all that wait.
+    answer = {'wait', window + every - now, 'digest'}
   end
 else
   local ahead = redis.call('ZCOUNT', line, '-inf', '(' .. ARGV[3])
@@ -53,7 +54,9 @@ else
     tokens = tokens - 1
     answer = {'go', have[3] or '1'}
   else
-    answer = {'wait', math.min(math.ceil((ahead + 1 - tokens) / rate), ARGV[12] + 0), 'limited'}
+    -- Others may leave the line: whoever has long to wait looks again half-way.
+    local turn = math.ceil((ahead + 1 - tokens) / rate)
+    answer = {'wait', math.min(turn, math.max(ARGV[12] + 0, math.ceil(turn / 2))), 'limited'}
   end
 end
 redis.call('HSET', bucket, 'tokens', tostring(tokens), 'at', now)
@@ -69,11 +72,13 @@ return answer`,
   },
   /** ARGV epoch, limit → ids, in the order in which they go */
   pool: { keys: 6, lua: `${GUARD} return redis.call('ZRANGE', KEYS[4], 0, ARGV[2] - 1)` },
-  /** ARGV epoch, ids…: no digest is to take them any more */
-  leavePool: {
+  /** ARGV epoch, ids…: they are not sent by themselves any more, and no digest is to take them */
+  leave: {
     keys: 6,
     lua: `${GUARD}
-for i = 2, #ARGV do redis.call('ZREM', KEYS[4], ARGV[i]) redis.call('ZREM', KEYS[5], ARGV[i]) end
+for i = 2, #ARGV do
+  for list = 3, 5 do redis.call('ZREM', KEYS[list], ARGV[i]) end
+end
 return 1`,
   },
   /** ARGV epoch, what the rate is multiplied with, least, most, keep ms, whether the bucket is emptied */

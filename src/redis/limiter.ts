@@ -5,9 +5,9 @@ import type { RunScript, ScriptName } from './script-runner.js';
 
 /** More new episodes than the policy's number within this time make digests. */
 const WINDOW_MS = 60_000;
-/** Whoever is later than this at its turn has lost it: its job died. */
-const TURN_GRACE_MS = 1_500;
-/** Nobody waits longer without looking again: others may have left the line. */
+/** Whoever is later than this at its turn has lost it: its job died. Thousands may come back at a window's end. */
+const TURN_GRACE_MS = 15_000;
+/** A wait that is no longer than this is waited for in one. */
 const LOOK_AGAIN_MS = 2_000;
 /** A topic that nothing was sent to for so long has a full bucket. */
 const KEPT_MS = 3_600_000;
@@ -32,8 +32,8 @@ export function createLimiter(guarded: RunScript, keys: LedgerKeys): Limiter {
       return { outcome: 'wait', waitMs: Number(what), why: why === 'digest' ? 'digest' : 'limited' };
     },
     pool: async (destination, limit) => (await on('pool', destination, [limit])) as readonly string[],
-    leavePool: async (destination, ids) => {
-      if (ids.length > 0) await on('leavePool', destination, ids);
+    leave: async (destination, ids) => {
+      if (ids.length > 0) await on('leave', destination, ids);
     },
     slow: async (destination) => {
       await on('pace', destination, [SLOWER, SLOWEST, 1, KEPT_MS, 1]);
