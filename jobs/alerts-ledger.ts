@@ -1,6 +1,7 @@
 // What dispatch and deliver both stand on: the ledger in Redis, alert-deliveries in Kafka, and the keeper that makes one from the other.
 import type { Redis } from 'ioredis';
 import type { Ledger } from '../src/domain/ledger.js';
+import type { Limiter } from '../src/domain/limiter.js';
 import type {
   Clock,
   Logger,
@@ -41,6 +42,7 @@ export interface AlertsLedgerParts {
 
 export interface AlertsLedger {
   readonly ledger: Ledger;
+  readonly limiter: Limiter;
   readonly deliveries: DeliveryLog;
   readonly keeper: LedgerKeeper;
   start(): void;
@@ -73,6 +75,7 @@ export function createAlertsLedger(parts: AlertsLedgerParts): AlertsLedger {
   });
   return {
     ledger,
+    limiter: ledger.limiter,
     deliveries,
     keeper,
     start: () => keeper.start(),

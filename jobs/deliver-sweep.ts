@@ -1,8 +1,9 @@
 // The sweeper: every row of the ledger that should have moved and has no live job gets one. What Redis or a crash lost of the mailbox comes back.
 import type { QueueRegistry } from '../queues/registry.js';
-import type { Ledger } from '../src/domain/ledger.js';
+import type { DueRow, Ledger } from '../src/domain/ledger.js';
 import { jobId } from '../src/domain/notification.js';
 import type { Logger, Metrics } from '../src/domain/ports.js';
+import { addDelivery } from './deliver-job.js';
 
 /** One sweep looks at so many; the longest overdue first. */
 const SWEEP_ROWS = 200;
@@ -16,7 +17,7 @@ const LIVE: ReadonlySet<string> = new Set([
   'waiting-children',
   'paused',
 ]);
-const OPEN_STATES = ['PENDING', 'SENDING', 'HELD'] as const;
+const OPEN_STATES = ['PENDING', 'SENDING', 'HELD', 'COVERED'] as const;
 
 export interface SweepParts {
   readonly ledger: Ledger;
@@ -29,7 +30,7 @@ export interface SweepParts {
 export async function sweepNotifications(parts: SweepParts): Promise<number> {
   const { ledger, metrics } = parts;
   const rows = await ledger.overdue(SWEEP_ROWS);
-  const added = await Promise.all(rows.map((row) => revive(parts, row.notificationId, row.generation)));
+  const added = await Promise.all(rows.map((row) => revive(parts, row)));
   await ledger.postpone(
     rows.map(({ notificationId }) => notificationId),
     LOOK_AGAIN_MS,
@@ -40,14 +41,14 @@ export async function sweepNotifications(parts: SweepParts): Promise<number> {
   return added.filter(Boolean).length;
 }
 
-async function revive(parts: SweepParts, notificationId: string, generation: number): Promise<boolean> {
-  const { ledger, queues } = parts;
+async function revive({ ledger, queues, log }: SweepParts, row: DueRow): Promise<boolean> {
+  const { notificationId, generation } = row;
   const queue = queues.queue('deliver-alert');
   if (LIVE.has(await queue.getJobState(jobId(notificationId, generation)))) return false;
   // A new id: one that lies among the failed jobs would swallow the add.
   const next = await ledger.bump(notificationId, generation);
   if (next === undefined) return false;
-  await queues.add('deliver-alert', jobId(notificationId, next), { v: 1, notificationId });
-  parts.log.warn('deliver.revived', { notificationId, generation: next });
+  await addDelivery(queues, row, next);
+  log.warn('deliver.revived', { notificationId, generation: next });
   return true;
 }

@@ -4,11 +4,16 @@ import type { QueueRegistry } from '../queues/registry.js';
 import { createQueueWorker, RunLater } from '../queues/worker.js';
 import type { ActorHealth } from '../src/domain/actor-health.js';
 import { LedgerLostError } from '../src/domain/ledger.js';
+import type { Limiter } from '../src/domain/limiter.js';
 import type { AlertPublisher } from '../src/domain/notification.js';
+import type { PolicySource } from '../src/domain/policy.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
 import { type AlertsKafka, createAlertsLedger } from './alerts-ledger.js';
-import { type DeliverParts, deliverNotification, LEASE_MS } from './deliver-notification.js';
+import { COMBINED_AFTER_MS } from './deliver-cover.js';
+import { addDelivery } from './deliver-job.js';
+import { deliverNotification, LEASE_MS } from './deliver-notification.js';
+import type { DeliverParts } from './deliver-parts.js';
 import { sweepNotifications } from './deliver-sweep.js';
 import { createDestinationGate } from './destination-gate.js';
 
@@ -30,6 +35,10 @@ export interface DeliverActorParts {
   readonly queues: QueueRegistry;
   /** Closed by the actor. */
   readonly publisher: AlertPublisher;
+  /** For its limits and the fallback topic. */
+  readonly policy: PolicySource;
+  /** Instead of the one in Redis, for tests and measurements of the rest. */
+  readonly limiter?: Limiter;
   /** HOSPITAL_TIMEZONE. */
   readonly timeZone: string;
   /** CONSOLE_URL. */
@@ -44,6 +53,7 @@ export interface DeliverActorParts {
   readonly random: () => number;
   readonly leaseMs?: number;
   readonly heldRetryMs?: number;
+  readonly combinedAfterMs?: number;
   readonly stuckAfterMs?: number;
 }
 
@@ -60,12 +70,16 @@ export function createDeliverActor(parts: DeliverActorParts): Actor {
 
   const deliver: DeliverParts = {
     ledger,
+    limiter: parts.limiter ?? alerts.limiter,
     deliveries: alerts.deliveries,
     publisher: parts.publisher,
     gate: createDestinationGate(clock, parts.heldRetryMs),
+    policy: parts.policy,
+    enqueue: (row, generation) => addDelivery(queues, row, generation),
     timeZone: parts.timeZone,
     consoleUrl: parts.consoleUrl,
     leaseMs,
+    combinedAfterMs: parts.combinedAfterMs ?? COMBINED_AFTER_MS,
     clock,
     log,
     metrics,

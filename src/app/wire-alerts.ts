@@ -32,6 +32,7 @@ export function wireDeliver({ config, connections, clock, log, metrics, onStep }
     blockingRedis: connections.blockingRedis(),
     redisPrefix: settings.REDIS_PREFIX,
     queues: connections.queues(),
+    policy: { current: () => config.policy },
     publisher: createPublisher(connections.snsSettings()),
     timeZone: settings.HOSPITAL_TIMEZONE,
     consoleUrl: settings.CONSOLE_URL,

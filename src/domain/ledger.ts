@@ -79,8 +79,7 @@ export interface OpenedRow {
   readonly generation: number;
 }
 
-export interface DueRow {
-  readonly notificationId: string;
+export interface DueRow extends Pick<NewNotification, 'notificationId' | 'severity' | 'kind'> {
   readonly generation: number;
 }
 

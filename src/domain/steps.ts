@@ -47,10 +47,13 @@ export const STEPS = {
     'follow-up.done',
   ],
   deliver: [
+    'deliver.covered',
+    'deliver.covers-recorded',
     'deliver.claimed',
     'deliver.attempt-recorded',
     'deliver.published',
     'deliver.outcome-recorded',
+    'deliver.covers-settled',
     'deliver.settled',
   ],
 } as const;

@@ -27,7 +27,7 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
   const statesOf = async (ids: readonly string[]) => {
     if (ids.length === 0) return [];
     const rows = (await guarded('states', [...lists, ...ids.map(keys.notification)], [])) as readonly ScriptAnswer[];
-    return ids.map((id, i) => ({ id, row: parseOpened(rows[i] ?? []) }));
+    return ids.map((id, i) => ({ id, row: parseState(rows[i] ?? []) }));
   };
   const troubledIds = async (limit: number) => (await guarded('trouble', lists, [limit])) as readonly string[];
   return {
@@ -106,7 +106,7 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
     },
     overdue: async (limit): Promise<DueRow[]> => {
       const ids = (await guarded('overdue', lists, [limit])) as readonly string[];
-      return (await statesOf(ids)).map(({ id, row }) => ({ notificationId: id, generation: row?.generation ?? 0 }));
+      return (await statesOf(ids)).map(({ id, row }) => ({ notificationId: id, ...(row ?? GONE) }));
     },
     bump: async (id, generation) => {
       const next = await onRow('bump', id, [generation]);
@@ -123,6 +123,15 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
       return counts;
     },
   };
+}
+
+/** Its first look takes it off the list. */
+const GONE = { generation: 0, severity: 'low', kind: 'raised' } as const;
+
+function parseState(answer: ScriptAnswer) {
+  const opened = parseOpened(answer);
+  const [, , severity, kind] = answer as readonly (string | null)[];
+  return opened && { ...opened, severity: severity as DueRow['severity'], kind: kind as DueRow['kind'] };
 }
 
 function parseOpened(answer: ScriptAnswer): OpenedRow | undefined {

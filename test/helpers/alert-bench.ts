@@ -16,6 +16,7 @@ import { type FakeSns, startFakeSns } from './fake-sns.js';
 import { fixed, policyWith } from './policies.js';
 import { recordingLogger, recordingMetrics } from './recorders.js';
 import { testStack, uniqueName } from './stack.js';
+import { UNLIMITED } from './unlimited.js';
 
 export const TOPIC_ARN = 'arn:aws:sns:eu-west-1:000000000000:doctors';
 /** One route, for every alert. */
@@ -39,6 +40,7 @@ export interface AlertBench {
   readonly redisPrefix: string;
   readonly queues: ReturnType<typeof createQueueRegistry>;
   dispatch(more?: Partial<DispatchActorParts>): Promise<Actor>;
+  /** Without limits, unless a policy is given. */
   deliver(more?: Partial<DeliverActorParts>): Promise<Actor>;
   /** Stops it now, not at the end. */
   stop(actor: Actor): Promise<void>;
@@ -126,6 +128,8 @@ export async function startAlertBench(
             timeoutMs: snsTimeoutMs,
             credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
           }),
+          policy: fixed(ALERT_POLICY),
+          ...(more.policy ? {} : { limiter: UNLIMITED }),
           timeZone: 'Europe/Berlin',
           newToken: () => randomBytes(8).toString('hex'),
           random: () => 0.1,

@@ -5,8 +5,14 @@ import type { AddressInfo } from 'node:net';
 /** How the next publishes are answered. `then` (default `accept`) is what happens after `times`. */
 export type Behaviour =
   | { readonly how: 'accept' }
-  /** An error of that code; nothing is accepted. */
-  | { readonly how: 'error'; readonly code: string; readonly status: number; readonly message?: string }
+  /** An error of that code; nothing is accepted. `topicArn`: by that topic only. */
+  | {
+      readonly how: 'error';
+      readonly code: string;
+      readonly status: number;
+      readonly message?: string;
+      readonly topicArn?: string;
+    }
   /** Accepted, but the answer is a 500, a reset, or never comes. */
   | { readonly how: 'accept-500' | 'accept-reset' | 'accept-hang' }
   /** Not accepted; the connection is reset after the request was read. */
@@ -48,10 +54,12 @@ export async function startFakeSns(): Promise<FakeSns> {
     requests += 1;
     const now = left > 0 ? behaviour : ({ how: 'accept' } as const);
     left -= 1;
-    if (now.how === 'error') return xml(response, now.status, errorXml(now.code, now.message ?? 'refused by the test'));
+    const refused = now.how === 'error' && (now.topicArn ?? form.get('TopicArn')) === form.get('TopicArn');
+    if (now.how === 'error' && refused)
+      return xml(response, now.status, errorXml(now.code, now.message ?? 'refused by the test'));
     if (now.how === 'reset') return void request.socket.destroy();
     const messageId = `fake-${accepted.length + 1}`;
-    accepted.push(published(form, messageId, now.how === 'accept'));
+    accepted.push(published(form, messageId, now.how === 'accept' || now.how === 'error'));
     if (now.how === 'accept-reset') return void request.socket.destroy();
     if (now.how === 'accept-hang') return;
     if (now.how === 'accept-500') return xml(response, 500, errorXml('InternalError', 'after accepting'));

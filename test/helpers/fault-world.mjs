@@ -21,7 +21,8 @@ const ESCALATION = { after: '10s', topic: 'arn:aws:sns:us-east-1:000000000000:fa
 const POLICY = {
   default: { escalation: [ESCALATION] },
   flapping: { episodes: 100 },
-  limits: { perSecond: 8, burst: 8, digestAbove: 1_000 },
+  // What waits while something is dead goes into digests.
+  limits: { perSecond: 8, burst: 8, digestAbove: 10, digestEvery: '1s' },
 };
 const LOOK_EVERY_MS = 1_000;
 

@@ -54,7 +54,9 @@ export async function setUpServices({ options, phases, write, undo, id, signal }
       escalationArn = await makeTopic(stack, `${name}_escalation`);
       const escalation = [{ after: FOLLOW_UPS.escalationAfterMs, topic: escalationArn }];
       const reminder = { every: FOLLOW_UPS.reminderAfterMs, most: 1 };
-      return { routes: [{ name: 'HDU', match: { wards: [SCRIPTED_WARD] }, topic, reminder, escalation }] };
+      const routes = [{ name: 'HDU', match: { wards: [SCRIPTED_WARD] }, topic, reminder, escalation }];
+      // One e-mail each, that one may follow them.
+      return { routes, limits: { perSecond: 8, burst: 8, digestAbove: 1_000 } };
     },
   });
   const settings = { ...deployment.settings, ...lakeOnHdfs(stack, name), WARDWATCH_DEPLOYMENT: 'wardwatch-demo' };

@@ -27,7 +27,8 @@ export function sumUp({
     entry.accepted.filter(({ coveredBy }) => !coveredBy).map(({ snsMessageId }) => snsMessageId),
   );
   const received = new Set(inboxIds);
-  const notOnce = toSend.filter((entry) => entry.accepted.length !== 1);
+  // What somebody had in hand, or was over, before it was published is not sent.
+  const notOnce = toSend.filter(({ accepted, states }) => accepted.length !== 1 && states.at(-1) !== 'cancelled');
   const undecided = alerts.filter(
     (event) =>
       ['raised', 'resolved'].includes(event.kind) && !toSend.some((entry) => entry.record.eventId === event.eventId),
@@ -48,7 +49,7 @@ export function sumUp({
     term(
       'decisions',
       notOnce.length === 0 && undecided.length === 0,
-      `${toSend.length} decisions to send, each accepted once${list(
+      `${toSend.length} decisions to send, each accepted once or not wanted any more${list(
         'not once',
         notOnce.map((entry) => `${entry.record.eventId} (${entry.states.join(' ')})`),
       )}${list(

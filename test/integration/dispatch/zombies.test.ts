@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type DeliverParts, deliverNotification } from '../../../jobs/deliver-notification.js';
+import { COMBINED_AFTER_MS } from '../../../jobs/deliver-cover.js';
+import { deliverNotification } from '../../../jobs/deliver-notification.js';
+import type { DeliverParts } from '../../../jobs/deliver-parts.js';
 import { createDestinationGate } from '../../../jobs/destination-gate.js';
 import { RunLater } from '../../../queues/worker.js';
 import { decide } from '../../../src/domain/decide.js';
@@ -17,8 +19,10 @@ import { createLedger } from '../../../src/redis/ledger.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { ALERT_POLICY, TOPIC_ARN } from '../../helpers/alert-bench.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
+import { fixed } from '../../helpers/policies.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
+import { UNLIMITED } from '../../helpers/unlimited.js';
 
 const LEASE_MS = 1_000;
 
@@ -60,6 +64,9 @@ describe('a ledger in Redis', () => {
 
   const parts = (more: Partial<DeliverParts> = {}): DeliverParts => ({
     ledger,
+    limiter: UNLIMITED,
+    policy: fixed(ALERT_POLICY),
+    enqueue: async () => undefined,
     deliveries,
     publisher: {
       timeoutMs: 100,
@@ -72,6 +79,7 @@ describe('a ledger in Redis', () => {
     gate: createDestinationGate(systemClock),
     timeZone: 'UTC',
     leaseMs: LEASE_MS,
+    combinedAfterMs: COMBINED_AFTER_MS,
     clock: systemClock,
     log,
     metrics: recordingMetrics(),
