@@ -2,11 +2,14 @@
 import { type AlertDeskInHand, createAlertDesk } from '../../jobs/alert-desk.js';
 import { createAlertHistory } from '../../jobs/alert-history.js';
 import type { Readers } from '../../jobs/alert-why.js';
+import { redrive } from '../../jobs/deliver-redrive.js';
 import type { Config } from '../config/load.js';
 import type { Policy } from '../domain/policy.js';
 import type { SayTime } from '../domain/story.js';
 import { parseMicros } from '../domain/time.js';
 import { wallOf } from '../domain/zone.js';
+import { createDeliveryLog } from '../kafka/delivery-log.js';
+import { topicName } from '../kafka/topics.js';
 import { lakeQuery } from '../lake/query.js';
 import { createDeskReads } from '../redis/desk-views.js';
 import { createLedger } from '../redis/ledger.js';
@@ -14,8 +17,6 @@ import { createSnsAdmin } from '../sns/admin.js';
 import { type Base, type Connections, lakeCopies } from './connections.js';
 
 const SECOND_CHARACTERS = 'YYYY-MM-DD hh:mm:ss'.length;
-/** What the row says when its next attempt is asked for by a person. */
-const REDRIVEN = 'redriven';
 
 /** Its parts are opened when first needed: without Kafka the console still shows its board. */
 export function deskOver(
@@ -28,12 +29,16 @@ export function deskOver(
   const kafka = connections.kafka();
   const ledger = createLedger(connections.redis(), settings.REDIS_PREFIX);
   const reads = createDeskReads(connections.redis(), settings.REDIS_PREFIX);
-  return createAlertDesk({
+  const deliveries = createDeliveryLog({
+    topic: topicName(settings.KAFKA_PREFIX, 'alert-deliveries'),
+    plainProducer: () => kafka.plainProducer(),
+    partitionReader: () => kafka.partitionReader(),
+  });
+  const desk = createAlertDesk({
     views: {
       ...reads,
       attach: ledger.attach,
-      // The sweeper makes its job.
-      redrive: (id) => ledger.move(id, { state: 'PENDING', reason: REDRIVEN, dueInMs: 0 }),
+      redrive: (id) => redrive({ ledger, deliveries, clock }, id),
     },
     history: createAlertHistory({
       kafka,
@@ -50,6 +55,13 @@ export function deskOver(
     policy,
     clock,
   });
+  return {
+    ...desk,
+    close: async () => {
+      await desk.close();
+      await deliveries.close();
+    },
+  };
 }
 
 /** In the hospital's zone, to the second. */
