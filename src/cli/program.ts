@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.js';
 import { hiveCommand } from './hive.js';
 import { importCommand } from './import.js';
 import { lakeCommand } from './lake.js';
+import { policyCommand } from './policy.js';
 import { positionCommand } from './position.js';
 import { schemaCommand } from './schema.js';
 import { sourceCommand } from './source.js';
@@ -67,6 +68,7 @@ export async function runCli(argv: readonly string[], streams: Streams = STANDAR
     schemaCommand,
     importCommand,
     thresholdsCommand,
+    policyCommand,
     topicsCommand,
     sourceCommand,
     positionCommand,
