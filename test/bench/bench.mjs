@@ -1,6 +1,6 @@
 // `npm run bench`: the drains of poll, watch and archive beside Kafka's own perf tools, what exactness costs, row commit to visible in the
-// lake, archive onto HDFS beside a folder, the ledger's rebuild, latency at 1,000 rows/s; all in one run. `--only drains,exactness,visible,
-// rebuild,lakes,latency` chooses. Prints tables; `--json FILE` writes the same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
+// lake, archive onto HDFS beside a folder, the ledger's rebuild, backtest's rate, alarm burden, latency at 1,000 rows/s; all in one run.
+// `--only drains,exactness,visible,rebuild,backtest,burden,lakes,latency` chooses. Prints tables; `--json FILE` writes the same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -18,13 +18,14 @@ const { values: given } = parseArgs({
     repeats: { type: 'string', default: '3' },
     json: { type: 'string' },
     'latency-for': { type: 'string', default: '30s' },
-    only: { type: 'string', default: 'drains,exactness,visible,rebuild,lakes,latency' },
+    only: { type: 'string', default: 'drains,exactness,visible,rebuild,backtest,burden,lakes,latency' },
   },
 });
 const PARTS = given.only.split(',');
 const ROWS = Number(given.rows);
 const REPEATS = Number(given.repeats);
 const LATENCY_PATIENTS = 1_000;
+const BURDEN_PATIENTS = 50;
 const REBUILT_NOTIFICATIONS = 100_000;
 const FLUSH_MS = 1_000;
 const VISIBLE_ROWS_PER_SECOND = 5_000;
@@ -37,6 +38,8 @@ const VISIBLE_FLUSH_MS = 4_000;
 scrubInPlace(process.env);
 const write = (text) => process.stderr.write(text);
 await bootstrap({ write, hdfs: PARTS.includes('lakes') });
+const { measureBacktest } = await import('./backtest.mjs');
+const { measureBurden } = await import('./burden.mjs');
 const { createPhases } = await import('../../ops/local/demo/phases.mjs');
 const { setUpServices } = await import('../../ops/local/demo/services.mjs');
 const { drain } = await import('./drain.mjs');
@@ -54,13 +57,15 @@ const undo = [];
 try {
   const result = { machine: machine(), rows: ROWS, repeats: REPEATS };
   const options = { thresholds: 'seed', stack: null, patients: 200, keep: false };
-  if (PARTS.some((part) => !['latency', 'lakes'].includes(part))) {
+  if (PARTS.some((part) => !['latency', 'lakes', 'burden'].includes(part))) {
     const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
     for (const table of ['patients', 'thresholds'])
       importTable(table, childEnvironment(process.env, services.settings));
     if (PARTS.includes('visible')) result.visible = await visible(services);
     if (PARTS.includes('rebuild')) result.rebuild = await rebuild(services);
-    await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
+    if (PARTS.includes('backtest')) result.backtest = await backtest(services);
+    if (PARTS.some((part) => ['drains', 'exactness'].includes(part)))
+      await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
     if (PARTS.includes('drains')) {
       result.drains = await drainAll(services);
       result.kafka = await phases.run("Kafka's own perf tools", () => kafkaCeiling(services, ROWS));
@@ -74,6 +79,10 @@ try {
     }
     for (const { run } of undo.splice(0).reverse()) await run();
   }
+  if (PARTS.includes('burden'))
+    result.burden = await phases.run(`a recorded day of ${BURDEN_PATIENTS} patients`, async () =>
+      measureBurden({ patients: BURDEN_PATIENTS }),
+    );
   if (PARTS.includes('lakes')) result.lakes = await lakes({ ...options, lake: 'hdfs' });
   if (PARTS.includes('latency'))
     result.latency = await runLatency({ patients: LATENCY_PATIENTS, duration: given['latency-for'] });
@@ -127,6 +136,13 @@ async function rebuild(services) {
   return measureRebuild({ ...work, notifications: REBUILT_NOTIFICATIONS, repeats: REPEATS });
 }
 
+async function backtest(services) {
+  const settings = await services.freshTopics('backtest');
+  const env = childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(FLUSH_MS) });
+  for (const table of ['patients', 'thresholds']) importTable(table, env);
+  return measureBacktest({ services, settings, env, main, rows: ROWS, repeats: REPEATS, phases });
+}
+
 /** On services of its own: the JVMs of an HDFS would slow the other parts down. */
 async function lakes(options) {
   const services = await setUpServices({ options, phases, write, undo, id: randomBytes(4).toString('hex') });
@@ -161,7 +177,18 @@ function medians(runs) {
   return Object.fromEntries(Object.keys(runs[0]).map((figure) => [figure, middle(runs.map((run) => run[figure]))]));
 }
 
-function print({ machine: m, drains, kafka, exactness, visible: seen, rebuild: again, lakes: onLakes, latency }) {
+function print({
+  machine: m,
+  drains,
+  kafka,
+  exactness,
+  visible: seen,
+  rebuild: again,
+  backtest: tests,
+  burden,
+  lakes: onLakes,
+  latency,
+}) {
   const out = (text) => process.stdout.write(`${text}\n`);
   out(`\n${m.cpu}, ${m.cores} cores, ${m.memoryGb} GB, Node ${m.node}; medians of ${REPEATS} runs of ${ROWS} rows`);
   if (drains) {
@@ -194,6 +221,19 @@ function print({ machine: m, drains, kafka, exactness, visible: seen, rebuild: a
     out(
       `\ndispatch decides ${again.dispatch.rowsPerSecond} alerts/s; Redis emptied: ${again.notifications} open notifications are back after ${(ms / 1000).toFixed(1)} s`,
     );
+  }
+  if (tests) {
+    const { readings, rowsPerSecond, rowsPerCpuSecond } = medians(tests);
+    out(
+      `\nbacktest of ${readings} readings: ${rowsPerCpuSecond} a second and core, ${rowsPerSecond} a second by the clock`,
+    );
+  }
+  if (burden) {
+    out(
+      `\n| ${burden.patientDays} patient-days, ${burden.events} real events | alarms a patient-day | events missed | seconds until told |\n| --- | --- | --- | --- |`,
+    );
+    for (const [name, { perPatientDay, missed, laterS, worstLaterS }] of Object.entries(burden.policies))
+      out(`| ${name} | ${perPatientDay} | ${missed} | ${laterS}, at most ${worstLaterS} |`);
   }
   if (onLakes) {
     const { folder, hdfs, ratio } = medians(onLakes);

@@ -26,39 +26,37 @@ export async function fillTable(pool, rows) {
 
 /** `firstRow`: where ids go on, for rows beside those of an earlier call. */
 export async function fillTopic(
-  { stack },
+  services,
   prefix,
   rows,
   { patients = PATIENTS, values = VALUES, idOf = (n) => String(n + 1), firstRow = 0 } = {},
 ) {
+  function* readings() {
+    for (let n = 0; n < rows; n += 1)
+      yield { row: firstRow + n + 1, patientId: idOf(n % patients), atMs: Date.now(), values };
+  }
+  await writeReadings(services, prefix, readings());
+}
+
+/** `readings`: {row, patientId, atMs, values}, into vital-info in their order. */
+export async function writeReadings({ stack }, prefix, readings) {
   const kafka = createKafka(
     { brokers: stack.kafkaBrokers.split(','), clientId: 'bench' },
     { log: createLogger({ level: 'error' }), metrics: createMetrics(), clock: systemClock },
   );
   const producer = await kafka.transactionalProducer(`${prefix}bench`);
   const topic = topicName(prefix, 'vital-info');
-  for (let done = 0; done < rows; done += PER_TRANSACTION) {
-    const at = `${new Date().toISOString().slice(0, -1)}000Z`;
-    await producer.transact(
-      Array.from({ length: Math.min(PER_TRANSACTION, rows - done) }, (_, i) => {
-        const patientId = idOf((done + i) % patients);
-        const reading = {
-          v: 1,
-          source: 'bench',
-          row: String(firstRow + done + i + 1),
-          patientId,
-          recordedAt: at,
-          timeSource: 'row',
-          readAt: at,
-          notBefore: at,
-          values,
-          bad: {},
-          other: {},
-        };
-        return { topic, key: patientId, value: JSON.stringify(reading) };
-      }),
-    );
+  let together = [];
+  for (const { row, patientId, atMs, values } of readings) {
+    const at = `${new Date(atMs).toISOString().slice(0, -1)}000Z`;
+    const times = { recordedAt: at, timeSource: 'row', readAt: at, notBefore: at };
+    const reading = { v: 1, source: 'bench', row: String(row), patientId, ...times, values, bad: {}, other: {} };
+    together.push({ topic, key: patientId, value: JSON.stringify(reading) });
+    if (together.length < PER_TRANSACTION) continue;
+    await producer.transact(together);
+    together = [];
   }
+  if (together.length > 0) await producer.transact(together);
   await producer.close();
   await kafka.close();
 }
