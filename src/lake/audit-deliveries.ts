@@ -5,8 +5,8 @@ import type { DeliveryRecord } from '../domain/events.js';
 import { foundIn, insert, text } from './audit-sql.js';
 import type { LakeSql } from './query.js';
 
-/** A due timer is decided about within this; a rebuild of the ledger fits in. */
-const TIMER_GRACE_US = 120_000_000;
+/** A due timer is decided about, and a technical alarm opens, within this; a rebuild of the ledger fits in. */
+const GRACE_US = 120_000_000;
 
 export interface AuditedDeliveries {
   /** Ends of alert-deliveries, taken before those of doctors-queue: what was decided below them has its event below those. */
@@ -107,6 +107,7 @@ function rowOf({ partition, offset, record }: TailRecord): string {
     textOrNull(record.coveredBy),
     record.possibleRepeat,
     micros(record.at),
+    textOrNull(record.timer),
   ];
   return `(${values.join(', ')})`;
 }
@@ -115,11 +116,12 @@ function textOrNull(value: string | null | undefined): string {
   return value === null || value === undefined ? 'NULL' : text(value);
 }
 
-/** `record`: what is said of each notification. All records of one trigger lie in one partition. Heartbeats are proofs of life: nobody waits for one. */
+/** `record`: what is said of each notification; `timer`: the one that it sets, or that was due. All records of one trigger lie in one partition. Heartbeats are proofs of life: nobody waits for one. */
 const RECORDS = `
   CREATE TABLE record AS
   SELECT kafka_partition AS p, kafka_offset AS o, notification_id AS id, trigger_id, event_id, episode_id, kind, n, destination, state, reason,
-    coalesce(attempt, 0) AS attempt, epoch_us("due") AS due_us, sns_message_id, covered_by, coalesce(possible_repeat, false) AS labelled, epoch_us("at") AS at_us
+    coalesce(attempt, 0) AS attempt, epoch_us("due") AS due_us, sns_message_id, covered_by, coalesce(possible_repeat, false) AS labelled, epoch_us("at") AS at_us,
+    json_extract_string(body, '$.timer') AS timer
   FROM delivery WHERE kind <> 'heartbeat'`;
 
 /** `owed`: events of which somebody has to be told, or it has to be decided that nobody is. `passed`: a person let dispatch pass over it. */
@@ -129,13 +131,13 @@ const OWED = `
       CAST(json_extract_string(body, '$.to') AS BIGINT) AS next_o
     FROM access_audit WHERE action = 'position-skip' AND json_extract_string(body, '$.reader') = 'dispatch';
   CREATE TABLE owed AS
-    SELECT e.event_id, min(struct_pack(p := e.p, o := e.o)) AS place, any_value(e.says) AS says,
+    SELECT e.event_id, min(struct_pack(p := e.p, o := e.o)) AS place, any_value(e.says) AS says, any_value(e.kind) AS kind,
       bool_and(EXISTS (SELECT 1 FROM dispatch_passed s WHERE s.p = e.p AND e.o >= s.first_o AND e.o < s.next_o)) AS passed
     FROM asked_event e GROUP BY e.event_id`;
 
 /**
  * \`standing\`: what the records of a notification add up to. Accepted is final; an outcome speaks for the attempt of its number;
- * one that another stands in for ends as that one does.
+ * one that another stands in for ends as that one does. Whoever drives a held or dead one again owes it another outcome.
  */
 const STANDING = `
   CREATE OR REPLACE TABLE standing AS
@@ -147,11 +149,12 @@ const STANDING = `
       last(reason ORDER BY attempt, o) FILTER (state IN ('attempt', 'failed', 'unknown', 'cancelled', 'held', 'dead')) AS reason,
       last(at_us ORDER BY attempt, o) FILTER (state IN ('attempt', 'failed', 'unknown', 'cancelled', 'held', 'dead')) AS at_us,
       max(o) FILTER (state IN ('attempt', 'failed', 'unknown', 'cancelled', 'held', 'dead')) AS outcome_o,
-      last(covered_by ORDER BY o) FILTER (covered_by IS NOT NULL) AS cover, max(o) FILTER (covered_by IS NOT NULL) AS cover_o
+      last(covered_by ORDER BY o) FILTER (covered_by IS NOT NULL) AS cover, max(o) FILTER (covered_by IS NOT NULL) AS cover_o,
+      max(o) FILTER (state = 'scheduled' AND covered_by IS NULL AND timer IS NULL) AS redriven_o
     FROM record GROUP BY id
   ), own AS (
     SELECT *, CASE WHEN accepted THEN 'accepted' WHEN cover IS NOT NULL AND coalesce(cover_o > outcome_o, true) THEN 'covered'
-      WHEN outcome IN ('cancelled', 'held', 'dead') THEN outcome ELSE 'open' END AS own_end
+      WHEN outcome IN ('held', 'dead') AND coalesce(redriven_o > outcome_o, false) THEN 'open' WHEN outcome IN ('cancelled', 'held', 'dead') THEN outcome ELSE 'open' END AS own_end
     FROM said
   ), followed AS (
     SELECT id, id AS last_id, own_end, cover, reason, at_us, 0 AS depth FROM own
@@ -166,7 +169,11 @@ const STANDING = `
     CASE WHEN l.own_end = 'accepted' AND l.depth > 0 THEN 'covered' WHEN l.own_end = 'covered' THEN 'open' ELSE l.own_end END AS ended
   FROM own o JOIN last_one l USING (id)`;
 
-/** `sending`: decided to be sent, and compared. `undecided`: events that nobody decided about. `timer`: what was set for later. `told`: messages that SNS accepted for a notification. */
+/**
+ * `sending`: decided to be sent, and compared. `undecided`: events that nobody decided about.
+ * `timer`: what was set for later. Follow-ups bear the id of the event that their message shows: they are no decision about it. `told`: messages that SNS accepted for a notification.
+ * `alarm`: technical ones, from when to when; a deployment that has never had one has nobody who opens them. `unheard`: held or dead, and no alarm says so.
+ */
 function views(onlyAsked: boolean): string {
   const asked = onlyAsked ? 'event_id IN (SELECT event_id FROM owed)' : 'true';
   return `
@@ -176,14 +183,24 @@ function views(onlyAsked: boolean): string {
     CREATE VIEW sending AS SELECT s.*, s.kind || ' ' || s.id || ' to ' || s.destination AS says
       FROM standing s JOIN delivery_end e USING (p)
       WHERE s.decided_o IS NOT NULL AND (s.decided_o < e.o OR s.event_id IN (SELECT event_id FROM owed)) AND ${asked};
-    CREATE VIEW undecided AS SELECT * FROM owed w WHERE NOT w.passed
-      AND NOT EXISTS (SELECT 1 FROM record r WHERE r.event_id = w.event_id AND r.state IN ('decided', 'suppressed'));
+    CREATE VIEW undecided AS SELECT * FROM owed w WHERE NOT w.passed AND NOT EXISTS (
+      SELECT 1 FROM record r WHERE r.event_id = w.event_id AND r.timer IS NULL AND (
+        (r.state IN ('decided', 'suppressed') AND r.kind = w.kind) OR (r.state = 'decided' AND (w.kind, r.kind) IN (('raised', 'unstable'), ('fresh', 'resolved')))));
     CREATE VIEW timer AS
-      SELECT t.trigger_id, t.kind, t.n, t.due_us, t.kind || ' ' || t.n || ' of ' || t.trigger_id || ', due ' || make_timestamp(t.due_us) || 'Z' AS says,
-        EXISTS (SELECT 1 FROM record r WHERE r.trigger_id = t.trigger_id AND r.kind = t.kind AND r.n = t.n AND r.state IN ('decided', 'suppressed')) AS decided,
-        t.due_us + ${TIMER_GRACE_US} < (SELECT now_us FROM looked) AS late
-      FROM (SELECT DISTINCT p, trigger_id, event_id, kind, n, max(due_us) OVER (PARTITION BY trigger_id, kind, n) AS due_us FROM record
-        WHERE state = 'scheduled' AND covered_by IS NULL) t WHERE ${asked};
+      SELECT t.*, t.kind || ' ' || t.n || ' of ' || t.trigger_id || ', due ' || make_timestamp(t.due_us) || 'Z' AS says,
+        t.timer IN (SELECT r.timer FROM record r WHERE r.timer IS NOT NULL AND r.state IN ('decided', 'suppressed')) AS decided,
+        t.due_us + ${GRACE_US} < (SELECT now_us FROM looked) AS late
+      FROM (SELECT timer, any_value(trigger_id) AS trigger_id, any_value(event_id) AS event_id, any_value(kind) AS kind, any_value(n) AS n, max(due_us) AS due_us
+        FROM record WHERE state = 'scheduled' AND timer IS NOT NULL GROUP BY timer) t WHERE ${asked};
+    CREATE VIEW alarm AS
+      SELECT regexp_extract(trigger_id, '^technical:([a-z-]+):', 1) AS name, regexp_extract(trigger_id, '^technical:[a-z-]+:(.*):[0-9]{4}-[0-9TZ:.-]+$', 1) AS subject,
+        min(at_us) FILTER (n = 0) AS opened_us, min(at_us) FILTER (n = 1) AS ended_us
+      FROM record WHERE kind = 'technical' AND state IN ('decided', 'suppressed') GROUP BY trigger_id;
+    CREATE VIEW unheard AS
+      SELECT s.* FROM sending s WHERE s.ended IN ('held', 'dead') AND s.kind <> 'technical' AND s.at_us + ${GRACE_US} < (SELECT now_us FROM looked)
+        AND EXISTS (SELECT 1 FROM alarm) AND NOT EXISTS (
+          SELECT 1 FROM alarm a WHERE a.name IN ('notification-' || s.ended, CASE s.ended WHEN 'held' THEN 'notification-too-old' END) AND ends_with(s.destination, a.subject)
+            AND a.opened_us <= s.at_us + ${GRACE_US} AND coalesce(a.ended_us >= s.at_us, true));
     CREATE VIEW told AS
       SELECT a.id, a.sns_message_id AS message, coalesce(bool_or(t.labelled), false) AS labelled
       FROM record a LEFT JOIN record t ON t.id = a.id AND t.attempt = a.attempt AND t.state = 'attempt'
@@ -215,6 +232,10 @@ async function deliveredTerm(lake: LakeSql): Promise<AuditTerm> {
     'notifications cancelled without a reason': await foundIn(
       lake,
       "SELECT says AS id, (p, decided_o) AS k FROM sending WHERE ended = 'cancelled' AND coalesce(reason, '') = ''",
+    ),
+    'notifications held or dead without a technical alarm': await foundIn(
+      lake,
+      'SELECT says AS id, (p, decided_o) AS k FROM unheard',
     ),
     'notifications sent twice without saying so': await foundIn(
       lake,

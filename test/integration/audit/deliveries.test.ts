@@ -68,6 +68,19 @@ const withRaised = (world: AuditWorld, ...records: Partial<DeliveryRecord>[]) =>
   world.deliveries = [...others, ...records.map((record) => delivery({ ...about, ...record }))];
   return raised;
 };
+const held: Partial<DeliveryRecord> = { state: 'held', reason: 'configuration', attempt: 1 };
+const dead: Partial<DeliveryRecord> = { state: 'dead', reason: 'payload', attempt: 1 };
+/** n: 0 that it opened, 1 that it ended. Nobody is told by a deployment without an operators' topic. */
+const alarm = (name: string, n: number, at: string, subject = 'doctors'): Partial<DeliveryRecord> => ({
+  ...{
+    notificationId: `${name}-${n}-${at}`,
+    trigger: `technical:${name}:${subject}:2026-11-24T21:00:00.000000Z`,
+    n,
+    at,
+  },
+  ...{ kind: 'technical', eventId: `${name}-${n}`, episodeId: '', destination: '' },
+  ...{ state: 'suppressed', reason: 'not-routed' },
+});
 const THE_ONE = `raised the-one to ${DOCTORS}`;
 const sent = (attempt: number, more: Partial<DeliveryRecord> = {}): Partial<DeliveryRecord> => ({
   state: 'attempt',
@@ -130,6 +143,27 @@ describe('The term delivered', () => {
       'cancelled',
       [{}, { state: 'cancelled', reason: 'acknowledged' }],
       '3 accepted, 0 covered, 1 cancelled, 0 held or dead',
+    ],
+    [
+      'held, which a technical alarm says',
+      [{}, sent(1), held, alarm('notification-held', 0, '2026-11-24T22:59:30.000000Z')],
+      '3 accepted, 0 covered, 0 cancelled, 1 held or dead',
+    ],
+    [
+      'dead, while the alarm of an earlier one was open',
+      [
+        {},
+        alarm('notification-dead', 0, '2026-11-24T22:10:00.000000Z'),
+        sent(1),
+        dead,
+        alarm('notification-dead', 1, '2026-11-24T23:10:00.000000Z'),
+      ],
+      '3 accepted, 0 covered, 0 cancelled, 1 held or dead',
+    ],
+    [
+      'dead, driven again by a person, and accepted',
+      [{}, sent(1), dead, { state: 'scheduled', reason: 'redriven' }, sent(2), accepted(2)],
+      '4 accepted, 0 covered, 0 cancelled, 0 held or dead',
     ],
   ];
   it.each(ends)('holds for a notification that was %s', async (_what, records, says) => {
@@ -197,6 +231,50 @@ describe('The term delivered', () => {
       'one that is covered by nothing',
       [{}, { state: 'accepted', reason: 'covered', coveredBy: 'digest-9' }],
       () => ({ 'notifications that never ended': [THE_ONE] }),
+    ],
+    [
+      'one that a person drove again, and nobody else did',
+      [{}, sent(1), dead, { state: 'scheduled', reason: 'redriven' }],
+      () => ({ 'notifications that never ended': [THE_ONE] }),
+    ],
+    [
+      'a dead one that no technical alarm tells of: one had ended before, another is about what is held',
+      [
+        {},
+        sent(1),
+        dead,
+        alarm('notification-dead', 0, '2026-11-24T21:00:00.000000Z'),
+        alarm('notification-dead', 1, '2026-11-24T22:00:00.000000Z'),
+        alarm('notification-held', 0, '2026-11-24T21:00:00.000000Z'),
+      ],
+      () => ({ 'notifications held or dead without a technical alarm': [THE_ONE] }),
+    ],
+    [
+      'a held one whose alarm is about another topic',
+      [{}, sent(1), held, alarm('notification-held', 0, '2026-11-24T22:59:30.000000Z', 'other')],
+      () => ({ 'notifications held or dead without a technical alarm': [THE_ONE] }),
+    ],
+    [
+      'an event that nobody decided about, though people and timers had their say',
+      [
+        { kind: 'acknowledged', notificationId: 'ack', state: 'suppressed', reason: 'not-notified', destination: '' },
+        { kind: 'reminder', n: 1001, notificationId: 'rem', timer: 'timer-1' },
+        ...[sent(1), accepted(1)].map((one) => ({ ...one, kind: 'reminder' as const, notificationId: 'rem' })),
+      ],
+      ({ eventId }) => ({ 'events that nobody decided about': [`raised p1 heartBeat high ${eventId}`] }),
+    ],
+    [
+      'a timer that another one of that kind and number was decided for',
+      [
+        {},
+        sent(1),
+        accepted(1),
+        timer({ due: '2026-11-24T23:30:00.000000Z' }),
+        timer({ timer: 'timer-2', state: 'suppressed', reason: 'acknowledged' }),
+      ],
+      ({ episodeId }) => ({
+        'timers that nobody decided about when they were due': [`reminder 1 of ${episodeId}, due 2026-11-24 23:30:00Z`],
+      }),
     ],
     [
       'one that was cancelled for no reason',
@@ -302,6 +380,7 @@ function timer(record: Partial<DeliveryRecord>): Partial<DeliveryRecord> {
     n: 1,
     destination: '',
     state: 'scheduled',
+    timer: `timer-${record.n ?? 1}`,
     ...record,
   };
 }
