@@ -1,15 +1,16 @@
 // A batch of doctors-queue: folded and decided, recorded, put into the ledger, handed on; in this order, and every step may be repeated.
 import { decide } from '../src/domain/decide.js';
 import { type Occasion, occasionOf } from '../src/domain/delivery.js';
-import type { EpisodeEvent, EpisodeOperatorEvent, OperatorEvent } from '../src/domain/events.js';
+import type { EpisodeEvent, EpisodeOperatorEvent, HeartbeatEvent, OperatorEvent } from '../src/domain/events.js';
 import { operatorKey } from '../src/domain/operator-events.js';
 import type { FlappingKey } from '../src/domain/views.js';
+import { heartbeatOutcome } from './dispatch-heartbeats.js';
 import { carryOut, DISPATCH_STEPS, type DispatchParts, type Outcome } from './dispatch-outcome.js';
 import { afterSilence, foldSilence } from './dispatch-silence.js';
 import { foldDecision, nowOf } from './fold-decision.js';
 
 export interface PlacedEvent {
-  readonly event: EpisodeEvent | OperatorEvent;
+  readonly event: EpisodeEvent | OperatorEvent | HeartbeatEvent;
   /** On doctors-queue. */
   readonly offset: number;
 }
@@ -26,7 +27,7 @@ async function foldAll(parts: DispatchParts, events: readonly PlacedEvent[]): Pr
   const outcomes = new Map<PlacedEvent, Outcome>();
   const patients = new Map<string, PlacedEvent[]>();
   for (const placed of events) {
-    const whose = 'patient' in placed.event ? placed.event.patient.id : operatorKey(placed.event);
+    const whose = subjectOf(placed.event);
     const mine = patients.get(whose);
     if (mine) mine.push(placed);
     else patients.set(whose, [placed]);
@@ -39,8 +40,15 @@ async function foldAll(parts: DispatchParts, events: readonly PlacedEvent[]): Pr
   return events.flatMap((placed) => outcomes.get(placed) ?? []);
 }
 
-function foldOne(parts: DispatchParts, { event, offset }: PlacedEvent): Promise<Outcome> {
+function subjectOf(event: PlacedEvent['event']): string {
+  if (event.kind === 'heartbeat') return event.kind;
+  return 'patient' in event ? event.patient.id : operatorKey(event);
+}
+
+async function foldOne(parts: DispatchParts, { event, offset }: PlacedEvent): Promise<Outcome> {
   switch (event.kind) {
+    case 'heartbeat':
+      return heartbeatOutcome(event, parts.heartbeatTopic);
     case 'silenced':
     case 'silence-ended':
       return foldSilence(parts, event, offset);

@@ -24,6 +24,8 @@ export interface DispatchParts {
   readonly operatorLog: OperatorLog;
   readonly queues: QueueRegistry;
   readonly policy: PolicySource;
+  /** SNS_HEARTBEAT_TOPIC_ARN. */
+  readonly heartbeatTopic: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -19,6 +19,7 @@ import type {
 } from '../src/domain/ports.js';
 import { createOperatorLog } from '../src/kafka/operator-log.js';
 import { type Actor, STUCK_AFTER_MS } from './actor.js';
+import { type AlarmKeeperParts, createAlarmKeeper } from './alarm-keeper.js';
 import { type AlertsKafka, createAlertsLedger } from './alerts-ledger.js';
 import { LEASE_MS } from './deliver-notification.js';
 import { dispatchEvents, type PlacedEvent } from './dispatch-events.js';
@@ -46,6 +47,9 @@ export interface DispatchActorParts {
   readonly redisPrefix: string;
   readonly queues: QueueRegistry;
   readonly policy: PolicySource;
+  /** SNS_HEARTBEAT_TOPIC_ARN, SNS_OPERATORS_TOPIC_ARN. */
+  readonly heartbeatTopic: string | undefined;
+  readonly operatorsTopic: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -61,8 +65,9 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
   const alerts = createAlertsLedger({ ...parts, leaseMs: parts.leaseMs ?? LEASE_MS });
   const { keeper, ledger } = alerts;
   const operatorLog = createOperatorLog({ topic, plainProducer: () => kafka.plainProducer() });
-  const dispatch: DispatchParts = { ...parts, ledger, deliveries: alerts.deliveries, operatorLog };
+  const dispatch: DispatchParts & AlarmKeeperParts = { ...parts, ledger, deliveries: alerts.deliveries, operatorLog };
   const expiry = createSilenceExpiry(dispatch);
+  const alarms = createAlarmKeeper(dispatch);
   const stopped = new AbortController();
   /** Monotonic ms of its begin, by job of follow-up. */
   const running = new Map<string, number>();
@@ -97,7 +102,10 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
   const sweep = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       try {
-        if (keeper.isReady()) await sweepFollowUps(dispatch, expiry);
+        if (keeper.isReady()) {
+          await sweepFollowUps(dispatch, expiry);
+          await alarms.look();
+        }
       } catch (error) {
         if (error instanceof LedgerLostError) keeper.lost();
         else log.warn('dispatch.sweep-failed', { error: error instanceof Error ? error.name : typeof error });
@@ -177,7 +185,7 @@ async function handle(parts: DispatchParts, records: readonly ReceivedRecord[], 
   await parts.onStep('dispatch.offset');
 }
 
-/** A dead record is counted; its bytes are in the lake's table of dead ones. Events without a patient notify nobody. */
+/** A dead record is counted; its bytes are in the lake's table of dead ones. A context notifies nobody. */
 function placed(parts: DispatchParts, record: ReceivedRecord, partition: number): PlacedEvent[] {
   const decoded = decodeDoctorsQueue(record.value);
   switch (decoded.type) {
@@ -185,6 +193,7 @@ function placed(parts: DispatchParts, record: ReceivedRecord, partition: number)
     case 'operator':
       return [{ event: decoded.event, offset: record.offset }];
     case 'other':
+      if (decoded.event.kind === 'heartbeat') return [{ event: decoded.event, offset: record.offset }];
       parts.metrics.count('dispatch_decisions_total', { kind: decoded.event.kind, reason: 'not-notified' });
       return [];
     case 'dead':

@@ -63,6 +63,7 @@ export function createImportActor(parts: ImportActorParts): Actor {
       await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs() });
       failures.delete(table);
       troubles.delete(table);
+      metrics.gauge('import_refused', result.outcome === 'refused' ? 1 : 0, { table });
       if (result.outcome === 'refused')
         troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
     } catch (error) {

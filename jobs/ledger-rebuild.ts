@@ -1,5 +1,7 @@
 // Rebuilds the ledger from Kafka: views, decisions, timers and outcomes are repeated from alert-deliveries, never decided again; what the events say comes from doctors-queue.
 
+import type { OpenAlarm } from '../src/domain/alarm-book.js';
+import { type AlarmId, parseAlarmTrigger } from '../src/domain/alarms.js';
 import { decodeDelivery, foldDelivery, NO_HISTORY, type RecordedFold } from '../src/domain/delivery.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
 import type { DeliveryRecord, EpisodeEvent, SilenceEvent } from '../src/domain/events.js';
@@ -34,6 +36,8 @@ interface Recorded {
   readonly sends: Map<string, Send>;
   readonly episodes: Map<string, Episode>;
   readonly keys: Map<string, { readonly key: FlappingKey; readonly view: KeyView }>;
+  /** By their triggers. */
+  readonly alarms: Map<string, AlarmId & OpenAlarm>;
 }
 
 interface Episode extends Pick<RestoredEpisode, 'view'> {
@@ -46,10 +50,14 @@ export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, si
   const since = parts.clock.nowMs() - REBUILD_WINDOW_MS;
   const recorded: Recorded = {
     ...{ known: new Map(), decisions: new Map(), sends: new Map(), episodes: new Map(), keys: new Map() },
+    alarms: new Map(),
   };
   await readAll(parts, parts.alertDeliveries, since, (received, partition) => {
     const record = decodeDelivery(received.value);
+    // Nobody waits for an old one: the next comes within a minute.
+    if (record.kind === 'heartbeat') return;
     noteFold(recorded, record);
+    noteAlarm(recorded, record);
     noteHistory(recorded.known, record, partition, received.offset);
   });
   const silences: { readonly event: SilenceEvent; readonly offset: number }[] = [];
@@ -83,6 +91,9 @@ export async function rebuildLedger(parts: RebuildParts, into: LedgerRebuild, si
   }
   const timers = pendingTimers(recorded);
   await writeAll(timers, ({ timer, silencedBy }) => into.restoreTimer(timer, silencedBy));
+  await writeAll(recorded.alarms.values(), ({ name, subject, ...state }) =>
+    into.restoreAlarm({ name, subject }, state),
+  );
   const rows = restoredRows(recorded.known, { sends: recorded.sends, nowMs: parts.clock.nowMs() });
   await writeAll(rows, (row) => into.restore(row, parts.leaseMs));
   const tooOld = rows.filter((row) => !row.driven).length;
@@ -117,6 +128,14 @@ function noteFold({ decisions, sends, episodes, keys }: Recorded, record: Delive
   const name = JSON.stringify([patientId, attribute, direction]);
   if ((keys.get(name)?.view.version ?? -1) < key.version)
     keys.set(name, { key: { patientId, attribute, direction }, view: key });
+}
+
+/** Open until its end is decided. */
+function noteAlarm({ alarms }: Recorded, { kind, trigger, n, state }: DeliveryRecord): void {
+  if (kind !== 'technical' || (state !== 'decided' && state !== 'suppressed')) return;
+  const alarm = parseAlarmTrigger(trigger);
+  if (n > 0) alarms.delete(trigger);
+  else if (alarm) alarms.set(trigger, { ...alarm, state: 'open' });
 }
 
 function noteHistory(

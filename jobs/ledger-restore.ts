@@ -1,7 +1,9 @@
 // What the records of alert-deliveries say of each notification, as rows of a rebuilt ledger: also which row stands for which.
 import type { DeliveryHistory } from '../src/domain/delivery.js';
 import type { DeliveryRecord, NotificationKind, Severity } from '../src/domain/events.js';
+import { notificationId } from '../src/domain/identity.js';
 import { type NotificationState, type RestoredNotification, TOO_OLD } from '../src/domain/ledger.js';
+import { technicalSeverity } from '../src/domain/messages/technical.js';
 import type { Send } from '../src/domain/notification.js';
 import { isMoreSevere, UNCLASSIFIED_SEVERITY } from '../src/domain/severity.js';
 import { parseMicros } from '../src/domain/time.js';
@@ -74,7 +76,7 @@ export function restoredRows(
 }
 
 function severityOf({ decided }: KnownNotification, covers: readonly string[], { sends }: RestoreContext): Severity {
-  if (decided.kind === 'heartbeat') return 'low';
+  if (decided.kind === 'technical') return technicalSeverity(decided);
   const of = (id: string) => sends.get(id)?.severity ?? UNCLASSIFIED_SEVERITY;
   if (decided.kind !== 'digest') return of(decided.notificationId);
   return covers.map(of).reduce<Severity>((most, one) => (isMoreSevere(one, most) ? one : most), 'low');
@@ -99,7 +101,7 @@ function restored(
     n: decided.n,
     destination: decided.destination,
     severity,
-    after: sends.get(decided.notificationId)?.after ?? [],
+    after: afterOf(decided, sends),
     logPartition: partition,
     logOffset: offset,
     state: tooOld ? 'HELD' : state,
@@ -110,4 +112,13 @@ function restored(
     covers,
     driven: !tooOld,
   };
+}
+
+/** The end of an alarm waits for its beginning. */
+function afterOf(
+  { notificationId: id, kind, n, trigger, destination }: DeliveryRecord,
+  sends: RestoreContext['sends'],
+) {
+  if (kind === 'technical' && n > 0) return [notificationId(trigger, kind, 0, destination)];
+  return sends.get(id)?.after ?? [];
 }

@@ -1,4 +1,4 @@
-// The maintain actor: looks after the lake by cron. Its one task so far is the nightly audit.
+// The maintain actor: the nightly audit by cron, and a look at the readers of our topics.
 import type { Redis } from 'ioredis';
 import type { QueueRegistry } from '../queues/registry.js';
 import { createScheduler, type TickSource } from '../queues/schedules.js';
@@ -34,6 +34,8 @@ export interface MaintainParts extends AuditParts {
   readonly metrics: Metrics;
   /** Undefined: never by itself. */
   readonly auditCron: string | undefined;
+  /** Looks at the readers of our topics until the signal comes. */
+  readonly subscriptions: (signal: AbortSignal) => Promise<void>;
   /** How long a stop waits for a running task. */
   readonly drainMs: number;
   readonly ticks?: TickSource;
@@ -45,6 +47,8 @@ export function createMaintainActor(parts: MaintainParts): Actor {
   const { runs, clock, log, metrics } = parts;
   const audit = parts.audit ?? runAudit;
   const startedMs = clock.nowMs();
+  const stopped = new AbortController();
+  let looking: Promise<void> = Promise.resolve();
   let busySinceMs: number | undefined;
   let failures = 0;
   let trouble: string | undefined;
@@ -117,10 +121,13 @@ export function createMaintainActor(parts: MaintainParts): Actor {
     role: 'maintain',
     start: async () => {
       worker.start();
+      looking = parts.subscriptions(stopped.signal);
       await scheduler.start();
     },
     stop: async () => {
+      stopped.abort();
       await scheduler.stop();
+      await looking;
       // What is cut off here is found stalled, and begun anew elsewhere: it only reads.
       if (!(await worker.stop(parts.drainMs))) log.warn('maintain.stopped-in-the-middle');
     },

@@ -2,6 +2,7 @@
 import type { Actor } from '../../jobs/actor.js';
 import { createDeliverActor } from '../../jobs/deliver.js';
 import { createDispatchActor } from '../../jobs/dispatch.js';
+import { countingHeartbeats } from '../sns/counting-publisher.js';
 import { createPublisher } from '../sns/publisher.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
@@ -16,6 +17,8 @@ export function wireDispatch({ config, connections, clock, log, metrics, onStep 
     redisPrefix: settings.REDIS_PREFIX,
     queues: connections.queues(),
     policy: connections.policy(),
+    heartbeatTopic: settings.SNS_HEARTBEAT_TOPIC_ARN,
+    operatorsTopic: settings.SNS_OPERATORS_TOPIC_ARN,
     clock,
     log: log.child({ role: 'dispatch' }),
     metrics,
@@ -32,8 +35,8 @@ export function wireDeliver({ config, connections, clock, log, metrics, onStep }
     blockingRedis: connections.blockingRedis(),
     redisPrefix: settings.REDIS_PREFIX,
     queues: connections.queues(),
-    policy: { current: () => config.policy },
-    publisher: createPublisher(connections.snsSettings()),
+    policy: connections.policy(),
+    publisher: countingHeartbeats(createPublisher(connections.snsSettings())),
     timeZone: settings.HOSPITAL_TIMEZONE,
     consoleUrl: settings.CONSOLE_URL,
     clock,

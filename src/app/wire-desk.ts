@@ -1,7 +1,6 @@
 // The desk of the alerts over real things: for the command line, and for the console's API.
 import { type AlertDeskInHand, createAlertDesk } from '../../jobs/alert-desk.js';
 import { createAlertHistory } from '../../jobs/alert-history.js';
-import type { Readers } from '../../jobs/alert-why.js';
 import { redrive } from '../../jobs/deliver-redrive.js';
 import type { Config } from '../config/load.js';
 import type { Policy } from '../domain/policy.js';
@@ -13,8 +12,8 @@ import { topicName } from '../kafka/topics.js';
 import { lakeQuery } from '../lake/query.js';
 import { createDeskReads } from '../redis/desk-views.js';
 import { createLedger } from '../redis/ledger.js';
-import { createSnsAdmin } from '../sns/admin.js';
 import { type Base, type Connections, lakeCopies } from './connections.js';
+import { readersOf } from './readers.js';
 
 const SECOND_CHARACTERS = 'YYYY-MM-DD hh:mm:ss'.length;
 
@@ -68,23 +67,4 @@ export function deskOver(
 export function hospitalTime(config: Config): SayTime {
   const zone = config.settings.HOSPITAL_TIMEZONE;
   return (iso) => wallOf(zone, parseMicros(iso) ?? 0).slice(0, SECOND_CHARACTERS);
-}
-
-function readersOf({ settings }: Config, policy: () => Policy): Readers {
-  return {
-    topics: () => {
-      const { routes, fallbackTopic } = policy();
-      const named = routes.flatMap(({ topic, escalation }) => [topic, ...escalation.map((level) => level.topic)]);
-      const all = [...named, fallbackTopic, settings.SNS_OPERATORS_TOPIC_ARN, settings.SNS_HEARTBEAT_TOPIC_ARN];
-      return [...new Set(all.filter((arn): arn is string => typeof arn === 'string' && arn !== ''))];
-    },
-    subscriptions: async (arn) => {
-      const sns = createSnsAdmin({ region: arn.split(':')[3] ?? '', endpoint: settings.AWS_ENDPOINT_URL_SNS });
-      try {
-        return (await sns.status(arn)).subscriptions;
-      } finally {
-        sns.close();
-      }
-    },
-  };
 }

@@ -8,6 +8,7 @@ import { ConfigError, type Problem } from '../config/problems.js';
 import { createHealth } from '../console/health.js';
 import { createHttp } from '../console/http.js';
 import type { RoleName } from '../domain/roles.js';
+import { reportAlarms } from './alarm-reports.js';
 import { type Base, createConnections } from './connections.js';
 import { deploymentOf } from './deployment.js';
 import { type Gate, openGate, type ServiceName } from './gates.js';
@@ -47,6 +48,7 @@ export function createWorker(base: Base, roles: readonly RoleName[]): Worker {
   const stopping = new AbortController();
   const running: Actor[] = [];
   let heartbeat: Heartbeat | undefined;
+  let reporting: Promise<void> = Promise.resolve();
   let endLoopWatch: (() => void) | undefined;
   let fail: (error: unknown) => void;
   const failed = new Promise<never>((_resolve, reject) => {
@@ -103,6 +105,10 @@ export function createWorker(base: Base, roles: readonly RoleName[]): Worker {
         describe: (role) => health.check().roles.find((own) => own.role === role) ?? { ready: false, live: true },
       });
       health.addLacks(heartbeat.lacks);
+      reporting = reportAlarms({
+        ...{ redis: connections.redis(), settings: config.settings, read: metrics.samples, host: hostname() },
+        ...{ clock, log, signal: stopping.signal },
+      });
       const begun = roles.map((role) => begin(role, gates));
       for (const one of begun) one.catch((error: unknown) => fail(error));
       await Promise.all(begun);
@@ -115,7 +121,7 @@ export function createWorker(base: Base, roles: readonly RoleName[]): Worker {
       log.info('worker.stopping', { deadlineMs: config.settings.DRAIN_MS });
       const phases: readonly Phase[] = [
         { name: 'drain', steps: running.map((actor) => () => actor.stop()) },
-        { name: 'heartbeat', steps: heartbeat ? [heartbeat.end] : [] },
+        { name: 'heartbeat', steps: [() => reporting, ...(heartbeat ? [heartbeat.end] : [])] },
         ...connections.closing(),
         { name: 'http', steps: [() => http.close()] },
       ];

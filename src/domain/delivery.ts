@@ -114,16 +114,16 @@ export function occasionOf({ eventId, episodeId, kind, index }: EpisodeEvent): O
   return { id: eventId, trigger: episodeId, episodeId, eventId, kind, n: index, timer: null };
 }
 
-/** What an event and one of its sends say about a notification. */
+/** What an event, or any other occasion, and one of its sends say about a notification. */
 export function subjectOf(
-  event: Pick<Occasion, 'eventId' | 'episodeId'>,
+  on: Pick<Occasion, 'eventId' | 'episodeId'> & { readonly trigger?: string },
   send: Send,
 ): DeliverySubject & Pick<Send, 'kind'> {
   return {
     notificationId: send.notificationId,
-    trigger: event.episodeId,
-    eventId: event.eventId,
-    episodeId: event.episodeId,
+    trigger: on.trigger ?? on.episodeId,
+    eventId: on.eventId,
+    episodeId: on.episodeId,
     kind: send.kind,
     n: send.n,
     destination: send.destination,

@@ -1,4 +1,7 @@
 // The notification ledger: the working view of what is to be sent and what became of it. Its truth is alert-deliveries; Redis holds it.
+
+import type { Alarms, Conditions, OpenAlarm } from './alarm-book.js';
+import type { AlarmId } from './alarms.js';
 import type { NotificationKind, Severity } from './events.js';
 import type { Views, ViewsRestore } from './views.js';
 
@@ -153,7 +156,7 @@ export interface NotificationLedger {
 }
 
 /** Every method is one script that first checks the epoch, and may be repeated. */
-export interface Ledger extends NotificationLedger, Views {}
+export interface Ledger extends NotificationLedger, Views, Conditions, Alarms {}
 
 /** A restored row's state comes from alert-deliveries. */
 export interface RestoredNotification extends NewNotification {
@@ -171,6 +174,8 @@ export interface RestoredNotification extends NewNotification {
 export interface LedgerRebuild extends ViewsRestore {
   /** An attempt without outcome gets a lease of `leaseMs` from now. A row that is SENT stays so. */
   restore(row: RestoredNotification, leaseMs: number): Promise<void>;
+  /** One whose end is not on alert-deliveries. */
+  restoreAlarm(alarm: AlarmId, state: OpenAlarm): Promise<void>;
   /** Says that the rebuilder lives: to be called every few seconds. */
   renew(): Promise<void>;
   /** Given up: the next one may begin at once. */

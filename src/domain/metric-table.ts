@@ -170,6 +170,12 @@ export const METRICS = [
   { name: 'lookup_rows', type: 'gauge', help: 'Rows of the version in use.', labels: ['table'] },
   { name: 'import_runs_total', type: 'counter', help: 'Imports, by outcome.', labels: ['table', 'outcome'] },
   {
+    name: 'import_refused',
+    type: 'gauge',
+    help: '1 while the newest import of the table was refused and its last good version stays.',
+    labels: ['table'],
+  },
+  {
     name: 'import_rows_total',
     type: 'counter',
     help: 'Rows that an import added, changed or deleted.',
@@ -230,6 +236,24 @@ export const METRICS = [
     type: 'gauge',
     help: 'When the newest audit ended, seconds since 1970: an old one proves nothing.',
     labels: [],
+  },
+  {
+    name: 'alarm_open',
+    type: 'gauge',
+    help: 'Technical alarms that are open, by name. Each replica of dispatch says the same.',
+    labels: ['name'],
+  },
+  {
+    name: 'heartbeat_age_seconds',
+    type: 'gauge',
+    help: "Age of the oldest partition's newest heartbeat that SNS accepted: the whole way from RDS on.",
+    labels: [],
+  },
+  {
+    name: 'topic_subscriptions',
+    type: 'gauge',
+    help: 'Readers of a topic, by state: confirmed, pending; unknown is 1 where they could not be asked for.',
+    labels: ['topic', 'state'],
   },
   { name: 'queue_depth', type: 'gauge', help: 'Jobs of a BullMQ queue by state.', labels: ['queue', 'state'] },
   { name: 'jobs_total', type: 'counter', help: 'Jobs handled, by outcome.', labels: ['queue', 'outcome'] },

@@ -10,6 +10,10 @@ export const DECISION_REASONS = [
   'unstable',
   /** A reminder, an escalation, a summary or the end of a silence whose time had come. */
   'due',
+  /** A technical alarm, to the people who run wardwatch. */
+  'alarm',
+  /** A heartbeat. */
+  'heartbeat',
   /** Nobody looks after it any more: a reminder at once. */
   'acknowledgement-ended',
   // ── nothing is sent ──

@@ -1,8 +1,9 @@
 // Which Redis the ledger was built in: `epoch` holds the server's run id and a token, and every script compares both.
 import { randomBytes } from 'node:crypto';
 import type { LedgerEpoch, LedgerRebuild } from '../domain/ledger.js';
+import { type AlarmKeys, restoreAlarmUnder } from './alarm-book.js';
 import { COVERED_GRACE_MS, FINISHED_KEPT_MS, type LedgerKeys } from './ledger-keys.js';
-import { rowFields } from './ledger-rows.js';
+import { rowFields, urgent } from './ledger-rows.js';
 import type { RunScript } from './script-runner.js';
 import type { ViewKeys } from './view-keys.js';
 import { createViewsRestore } from './views.js';
@@ -17,7 +18,7 @@ export interface Epoch extends LedgerEpoch {
   current(): string | undefined;
 }
 
-export function createEpoch(run: RunScript, keys: LedgerKeys, views: ViewKeys): Epoch {
+export function createEpoch(run: RunScript, keys: LedgerKeys, views: ViewKeys, alarms: AlarmKeys): Epoch {
   const both = [keys.epoch, keys.lock];
   let attached: string | undefined;
   return {
@@ -32,15 +33,30 @@ export function createEpoch(run: RunScript, keys: LedgerKeys, views: ViewKeys): 
     rebuild: async () => {
       const token = randomBytes(12).toString('hex');
       const epoch = (await run('beginRebuild', both, [token, REBUILD_LOCK_MS])) as string | null;
-      return epoch === null ? undefined : rebuildUnder(run, keys, views, epoch, token);
+      return epoch === null ? undefined : rebuildUnder(run, keys, views, alarms, epoch, token);
     },
   };
 }
 
-function rebuildUnder(run: RunScript, keys: LedgerKeys, views: ViewKeys, epoch: string, token: string): LedgerRebuild {
+function rebuildUnder(
+  run: RunScript,
+  keys: LedgerKeys,
+  views: ViewKeys,
+  alarms: AlarmKeys,
+  epoch: string,
+  token: string,
+): LedgerRebuild {
+  const guarded: RunScript = (name, on, args) => run(name, [keys.epoch, ...on], [epoch, ...args]);
   const both = [keys.epoch, keys.lock];
+  const viewsRestore = createViewsRestore(guarded, views);
   return {
-    ...createViewsRestore((name, on, args) => run(name, [keys.epoch, ...on], [epoch, ...args]), views),
+    ...viewsRestore,
+    // Alarms of an older snapshot may have ended since.
+    clearViews: async () => {
+      await viewsRestore.clearViews();
+      await guarded('clearViews', [alarms.open], []);
+    },
+    restoreAlarm: restoreAlarmUnder(guarded, alarms),
     restore: async (row, leaseMs) => {
       const fields = ['attempt', row.attempt, 'possibleRepeat', row.possibleRepeat ? 1 : 0, 'reason', row.reason];
       const covers = ['coveredBy', row.coveredBy, 'covers', JSON.stringify(row.covers), 'coversRecorded', 1];
@@ -54,7 +70,7 @@ function rebuildUnder(run: RunScript, keys: LedgerKeys, views: ViewKeys, epoch: 
           FINISHED_KEPT_MS,
           row.state,
           row.driven ? 1 : 0,
-          row.severity === 'high' ? 1 : 0,
+          urgent(row),
           row.state === 'COVERED' ? COVERED_GRACE_MS : 0,
           ...rowFields(row),
           'token',

@@ -8,7 +8,7 @@ import type {
   Settlement,
 } from '../domain/ledger.js';
 import { COVERED_GRACE_MS, FINISHED_KEPT_MS, type LedgerKeys, SWEEP_GRACE_MS } from './ledger-keys.js';
-import { parseRow, rowFields } from './ledger-rows.js';
+import { parseRow, rowFields, urgent } from './ledger-rows.js';
 import type { RunScript, ScriptAnswer, ScriptName } from './script-runner.js';
 
 const COUNTED_ROWS = 1_000;
@@ -32,8 +32,9 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
   const troubledIds = async (limit: number) => (await guarded('trouble', lists, [limit])) as readonly string[];
   return {
     open: async (row) => {
-      const high = row.severity === 'high' ? 1 : 0;
-      const opened = parseOpened(await onRow('open', row.notificationId, [SWEEP_GRACE_MS, high, ...rowFields(row)]));
+      const opened = parseOpened(
+        await onRow('open', row.notificationId, [SWEEP_GRACE_MS, urgent(row), ...rowFields(row)]),
+      );
       if (!opened) throw new Error('script open answered without a state');
       return opened;
     },
@@ -55,7 +56,7 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
         'cover',
         [...lists, keys.notification(id), ...rows.map((row) => keys.notification(row.notificationId))],
         [
-          ...[id, create ? 'new' : 'into', SWEEP_GRACE_MS, COVERED_GRACE_MS, create?.severity === 'high' ? 1 : 0],
+          ...[id, create ? 'new' : 'into', SWEEP_GRACE_MS, COVERED_GRACE_MS, create ? urgent(create) : 0],
           ...[rows.length, ...rows.flatMap((row) => [row.notificationId, row.attempt])],
           ...(create ? rowFields(create) : []),
         ],
@@ -83,10 +84,7 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
       const generation = await guarded(
         'redrive',
         [...lists, keys.notification(row.notificationId), ...row.covers.map(keys.notification)],
-        [
-          ...[row.notificationId, reason, SWEEP_GRACE_MS, row.severity === 'high' ? 1 : 0, COVERED_GRACE_MS],
-          ...row.covers,
-        ],
+        [...[row.notificationId, reason, SWEEP_GRACE_MS, urgent(row), COVERED_GRACE_MS], ...row.covers],
       );
       return generation === null ? undefined : Number(generation);
     },

@@ -14,6 +14,11 @@ export function rowFields(row: NewNotification): string[] {
   ];
 }
 
+/** 1 where somebody has to be told at once: the age of the oldest of these is watched. What we say of ourselves is no such row. */
+export function urgent({ severity, kind }: Pick<NewNotification, 'severity' | 'kind'>): 0 | 1 {
+  return severity === 'high' && kind !== 'technical' ? 1 : 0;
+}
+
 /** Of the answer of script `read`; undefined where there is no row. */
 export function parseRow(answer: ScriptAnswer): NotificationRow | undefined {
   const [now, list] = answer as readonly [number, readonly string[]];

@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 import { type Ledger, type LedgerEpoch, LedgerLostError } from '../domain/ledger.js';
 import type { Limiter } from '../domain/limiter.js';
+import { alarmKeys, createAlarms, createConditions } from './alarm-book.js';
 import { createEpoch } from './ledger-epoch.js';
 import { ledgerKeys } from './ledger-keys.js';
 import { createNotificationLedger } from './ledger-notifications.js';
@@ -18,7 +19,7 @@ export interface RedisLedger extends Ledger, LedgerEpoch {
 export function createLedger(redis: Redis, prefix: string, time?: string): RedisLedger {
   const keys = ledgerKeys(prefix);
   const run = createScriptRunner(redis, time);
-  const epoch = createEpoch(run, keys, viewKeys(prefix));
+  const epoch = createEpoch(run, keys, viewKeys(prefix), alarmKeys(prefix));
   const guarded = async (name: ScriptName, on: readonly string[], args: readonly (string | number)[]) => {
     const current = epoch.current();
     if (current === undefined) throw new LedgerLostError('the ledger is not attached');
@@ -26,6 +27,8 @@ export function createLedger(redis: Redis, prefix: string, time?: string): Redis
   };
   return {
     ...createViews(guarded, viewKeys(prefix)),
+    ...createConditions(run, alarmKeys(prefix)),
+    ...createAlarms(guarded, alarmKeys(prefix)),
     attach: epoch.attach,
     rebuild: epoch.rebuild,
     ...createNotificationLedger(guarded, keys),

@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { LedgerLostError } from '../domain/ledger.js';
+import { ALARM_SCRIPTS } from './alarm-scripts.js';
 import { EPOCH_SCRIPTS } from './epoch-scripts.js';
 import { LIMITER_SCRIPTS } from './limiter-scripts.js';
 import { ROW_SCRIPTS } from './row-scripts.js';
 import { type ScriptRow, SERVER_TIME } from './script-guard.js';
 import { VIEW_SCRIPTS } from './view-scripts.js';
 
-const LEDGER_SCRIPTS = { ...EPOCH_SCRIPTS, ...VIEW_SCRIPTS, ...ROW_SCRIPTS, ...LIMITER_SCRIPTS };
+const LEDGER_SCRIPTS = { ...EPOCH_SCRIPTS, ...VIEW_SCRIPTS, ...ROW_SCRIPTS, ...LIMITER_SCRIPTS, ...ALARM_SCRIPTS };
 export type ScriptName = keyof typeof LEDGER_SCRIPTS;
 
 export type ScriptAnswer = string | number | null | readonly ScriptAnswer[];

@@ -1,5 +1,6 @@
 // Metrics of one process over prom-client: the table is the only list.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ReadMetric, Sample } from '../domain/alarm-conditions.js';
 import { METRICS, type MetricRow } from '../domain/metric-table.js';
 import type { Metrics } from '../domain/ports.js';
 
@@ -8,6 +9,8 @@ const PREFIX = 'wardwatch_';
 /** Metrics of a process and their exposition text. */
 export interface MetricRegistry extends Metrics {
   text(): Promise<string>;
+  /** The values of one metric now. */
+  samples: ReadMetric;
   readonly contentType: string;
   /** Called before each exposition: the place for values that are looked up (queue depths). One that fails leaves its values as they were. */
   beforeText(collect: () => Promise<void> | void): void;
@@ -35,6 +38,11 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       // What can't be looked up now must not keep the rest from being told.
       await Promise.allSettled(collectors.map(async (collect) => collect()));
       return registry.metrics();
+    },
+    samples: async (name) => {
+      const metric = registry.getSingleMetric(PREFIX + name);
+      const values = (await metric?.get())?.values ?? [];
+      return values.map(({ labels, value }) => ({ labels: labels as Sample['labels'], value }));
     },
     contentType: registry.contentType,
     beforeText: (collect) => {

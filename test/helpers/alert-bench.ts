@@ -24,6 +24,8 @@ export const ALERT_POLICY = policyWith(
   {},
   { routes: [{ name: 'default', match: {}, topic: TOPIC_ARN, reminder: null, escalation: [] }] },
 );
+/** Of dispatch, unless a test says otherwise. */
+const ALERT_SETTINGS = { policy: fixed(ALERT_POLICY), heartbeatTopic: undefined, operatorsTopic: undefined };
 const PARTITIONS = 2;
 /** No machine is so busy: a time-out makes an unknown outcome, and that an e-mail more. Tests of time-outs and leases ask for a short one. */
 const SNS_TIMEOUT_MS = 20_000;
@@ -112,7 +114,7 @@ export async function startAlertBench(
     ...{ sns, log, metrics, kafka, redis, kafkaPrefix, redisPrefix, queues, until, stop },
     dispatch: (more = {}) => {
       const blockingRedis = connectRedis({ url }, 'blocking', log);
-      return begin(createDispatchActor({ ...base, blockingRedis, policy: fixed(ALERT_POLICY), ...more }), async () =>
+      return begin(createDispatchActor({ ...base, blockingRedis, ...ALERT_SETTINGS, ...more }), async () =>
         blockingRedis.disconnect(),
       );
     },

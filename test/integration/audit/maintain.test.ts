@@ -58,6 +58,7 @@ async function replica(audit: NonNullable<MaintainParts['audit']>) {
     connection,
     registry,
     queuePrefix: prefix,
+    subscriptions: async () => undefined,
     metrics,
     auditCron: '0 0 1 1 *',
     drainMs: 5_000,

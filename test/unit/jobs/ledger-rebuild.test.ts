@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createLedgerKeeper } from '../../../jobs/ledger-keeper.js';
 import { rebuildLedger } from '../../../jobs/ledger-rebuild.js';
 import { SENT_AT_MOST_AFTER_MS } from '../../../jobs/ledger-restore.js';
+import type { AlarmId } from '../../../src/domain/alarms.js';
 import { decide } from '../../../src/domain/decide.js';
 import { decisionRecords, deliveryRecord, occasionOf } from '../../../src/domain/delivery.js';
 import type {
@@ -60,6 +61,7 @@ async function rebuilt(deliveries: readonly DeliveryRecord[], events: readonly (
   const keys: [FlappingKey, KeyView][] = [];
   const silences: [SilenceEvent, number][] = [];
   const timers: [Timer, string | null][] = [];
+  const alarms: AlarmId[] = [];
   const rows: RestoredNotification[] = [];
   let cleared = 0;
   const into: LedgerRebuild = {
@@ -69,6 +71,7 @@ async function rebuilt(deliveries: readonly DeliveryRecord[], events: readonly (
     restoreEpisode: async (episode) => void episodes.push(episode),
     restoreKey: async (key, view) => void keys.push([key, view]),
     restoreSilence: async (event, offset) => void silences.push([event, offset]),
+    restoreAlarm: async (alarm) => void alarms.push(alarm),
     restoreTimer: async (timer, silencedBy) => void timers.push([timer, silencedBy]),
     restore: async (row) => void rows.push(row),
     renew: async () => undefined,
@@ -79,7 +82,7 @@ async function rebuilt(deliveries: readonly DeliveryRecord[], events: readonly (
   const parts = { reader, doctorsQueue: 'events', alertDeliveries: 'deliveries', offsetsAt, leaseMs: 1, clock };
   await rebuildLedger({ ...parts, log: recordingLogger() }, into, new AbortController().signal);
   expect(cleared).toBe(1);
-  return { episodes, keys, silences, timers, rows };
+  return { episodes, keys, silences, timers, alarms, rows };
 }
 
 /** One fold after the other, as dispatch does; what each one makes on alert-deliveries. */
