@@ -60,11 +60,11 @@ export function createImportActor(parts: ImportActorParts): Actor {
       const result = await runImport(table, parts, { tickMs });
       // Whoever holds the lock may have died: looked at again, until its import covers this tick or the lock is free.
       if (result.outcome === 'skipped') throw new RunLater(LOCKED_RETRY_MS);
-      await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs() });
+      const refused = result.outcome === 'refused';
+      await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs(), refused });
       failures.delete(table);
       troubles.delete(table);
-      metrics.gauge('import_refused', result.outcome === 'refused' ? 1 : 0, { table });
-      if (result.outcome === 'refused')
+      if (refused)
         troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
     } catch (error) {
       if (error instanceof RunLater) throw error;
@@ -137,7 +137,15 @@ export function createImportActor(parts: ImportActorParts): Actor {
   const scheduler = createScheduler({
     crons: parts.crons,
     registry: parts.registry,
-    doneUpTo: async (name) => (await store.lastRun(TABLE_OF[name as ImportSchedule]))?.tickMs,
+    // Asked each minute, so that every replica tells of the newest import.
+    doneUpTo: async (name) => {
+      const table = TABLE_OF[name as ImportSchedule];
+      const [run, inForce] = await Promise.all([store.lastRun(table), store.current(table)]);
+      // One by hand may have been taken since.
+      const refused = run?.refused === true && (inForce?.confirmedAtMs ?? 0) < run.endedAtMs;
+      metrics.gauge('import_refused', Number(refused), { table });
+      return run?.tickMs;
+    },
     clock,
     log,
     ...(parts.ticks ? { ticks: parts.ticks } : {}),

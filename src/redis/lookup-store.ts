@@ -33,6 +33,8 @@ export interface ImportRun {
   readonly tickMs: number;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
+  /** The last good version stays. */
+  readonly refused: boolean;
 }
 
 export interface LookupStore {
@@ -192,12 +194,15 @@ export function createLookupStore(redis: Redis, prefix: string): LookupStore {
       await redis.eval(UNLOCK, 1, lockKey(table), token);
     },
     lastRun: async (table) => {
-      const { tickMs, startedAtMs, endedAtMs } = await redis.hgetall(runKey(table));
+      const { tickMs, startedAtMs, endedAtMs, refused } = await redis.hgetall(runKey(table));
       if (tickMs === undefined) return undefined;
-      return { tickMs: Number(tickMs), startedAtMs: Number(startedAtMs), endedAtMs: Number(endedAtMs) };
+      return {
+        ...{ tickMs: Number(tickMs), startedAtMs: Number(startedAtMs), endedAtMs: Number(endedAtMs) },
+        refused: refused === '1',
+      };
     },
-    recordRun: async (table, { tickMs, startedAtMs, endedAtMs }) => {
-      await redis.hset(runKey(table), { tickMs, startedAtMs, endedAtMs });
+    recordRun: async (table, { tickMs, startedAtMs, endedAtMs, refused }) => {
+      await redis.hset(runKey(table), { tickMs, startedAtMs, endedAtMs, refused: Number(refused) });
     },
     retrying: async (table) => {
       const tickMs = await redis.get(key(table, 'retrying'));

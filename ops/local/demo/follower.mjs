@@ -32,6 +32,8 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
   };
 
   const takeDelivery = (record) => {
+    // A sign of life is nobody's e-mail.
+    if (record.kind === 'heartbeat') return;
     const entry = notifications.get(record.notificationId) ?? { record, states: [], accepted: [] };
     entry.states.push(record.state);
     if (record.state === 'accepted')

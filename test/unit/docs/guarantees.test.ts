@@ -1,9 +1,11 @@
 // Every claim of ops/docs/guarantees.md names its test, and the test is there; every state in which a worker stops has its runbook section.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { ALARM_NAMES } from '../../../src/domain/alarms.js';
 
 const GUARANTEES = 'ops/docs/guarantees.md';
 const RUNBOOK = 'ops/docs/runbook.md';
+const ALARM_PAGE = 'ops/docs/technical-alarms.md';
 const CELLS = 4;
 const PARTS = ['**Means.**', '**Look at.**', '**Do.**', '**Over when.**'];
 
@@ -59,7 +61,10 @@ test('a claim without a test, with a missing file or a wrong name is found', () 
   ]);
 });
 
-test('each section of the runbook has its four parts', () => {
+test('each section of the runbook has its four parts, and so has each of technical-alarms.md, one an alarm', () => {
+  const alarms = readFileSync(ALARM_PAGE, 'utf8');
+  expect(wrongSections(alarms)).toEqual([]);
+  expect([...alarms.matchAll(/^## .*`([a-z-]+)`$/gm)].map(([, name]) => name)).toEqual(ALARM_NAMES);
   expect(wrongSections(readFileSync(RUNBOOK, 'utf8'))).toEqual([]);
   expect(wrongSections('## `x`\n\n**Means.** **Look at.** **Do.**\n')).toEqual(['`x`: no **Over when.**']);
 });
