@@ -55,7 +55,7 @@ export function createAlarmKeeper(parts: AlarmKeeperParts): AlarmKeeper {
       const open = await ledger.openAlarms();
       for (const { name, subject, ...state } of open) await carryOn(parts, { name, subject }, state);
       for (const name of ALARM_NAMES)
-        metrics.gauge('alarm_open', open.filter((alarm) => alarm.name === name).length, { name });
+        metrics.gauge('alarm_open', open.filter((one) => one.name === name).length, { alarm: name });
     },
   };
 }

@@ -1,6 +1,7 @@
 // One attempt of one notification: claim, attempt record, publish once, outcome record, settle; and what follows where its owner died.
 import { RunLater } from '../queues/worker.js';
 import type { DeliveryFact } from '../src/domain/delivery.js';
+import { parseHeartbeatTrigger } from '../src/domain/heartbeat.js';
 import { isSettled, LedgerLostError, type NotificationRow, type Settlement } from '../src/domain/ledger.js';
 import { buildMessage } from '../src/domain/message.js';
 import type { Step } from '../src/domain/steps.js';
@@ -78,6 +79,7 @@ export async function send(
     await step('deliver.outcome-recorded');
     // Those that it stands for first: a row that is SENT is never looked at again.
     await keptUp(parts, row, token, context, () => acceptCovers(parts, row));
+    await noteHeartbeat(parts, row);
     await ledger.settle(id, token, { state: 'SENT', reason: 'accepted' });
     if (slowed) await parts.limiter.ease(row.destination);
     parts.metrics.count('notifications_total', { kind: row.kind, outcome: 'accepted', reason: 'accepted' });
@@ -98,6 +100,12 @@ export async function send(
   if (after.serious) parts.log.error('deliver.failed', fields);
   else parts.log.warn('deliver.failed', fields);
   await finishFailed(parts, row, token, attempt, context, after);
+}
+
+/** How far the whole chain reaches. */
+async function noteHeartbeat({ ledger }: DeliverParts, { kind, trigger }: NotificationRow): Promise<void> {
+  const beat = kind === 'heartbeat' ? parseHeartbeatTrigger(trigger) : undefined;
+  if (beat) await ledger.heartbeatAccepted(beat.partition, Math.floor((parseMicros(beat.at) ?? 0) / 1_000));
 }
 
 async function finishFailed(

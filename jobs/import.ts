@@ -64,8 +64,7 @@ export function createImportActor(parts: ImportActorParts): Actor {
       await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs(), refused });
       failures.delete(table);
       troubles.delete(table);
-      if (refused)
-        troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
+      if (refused) troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
     } catch (error) {
       if (error instanceof RunLater) throw error;
       throw await retry(table, tickMs, error);

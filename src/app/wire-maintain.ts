@@ -13,7 +13,7 @@ const NEVER = 'off';
 export function wireMaintain(parts: LookParts): Actor {
   const { config, connections, clock, metrics } = parts;
   const log = parts.log.child({ role: 'maintain' });
-  const readers = readersOf(config, () => config.policy);
+  const readers = readersOf(config, () => connections.policy().current());
   const { AUDIT_CRON, REDIS_PREFIX, DRAIN_MS } = config.settings;
   return createMaintainActor({
     ...auditParts({ ...parts, log }),

@@ -241,7 +241,7 @@ export const METRICS = [
     name: 'alarm_open',
     type: 'gauge',
     help: 'Technical alarms that are open, by name. Each replica of dispatch says the same.',
-    labels: ['name'],
+    labels: ['alarm'],
   },
   {
     name: 'heartbeat_age_seconds',

@@ -1,4 +1,5 @@
 // Scripts of the ledger's rows, one row each, and of the sweeper's lists.
+import { HEARTBEAT_KEPT_MS } from '../domain/heartbeat.js';
 import { GUARD, type ScriptRow } from './script-guard.js';
 
 // KEYS of all of them: epoch, due (open rows by when they should have moved), trouble (what a person has to look at), unsent (the most
@@ -117,7 +118,9 @@ redis.call('HSET', KEYS[5], 'state', ARGV[4], 'token', '', 'leaseUntil', 0, 'due
 redis.call('HINCRBY', KEYS[5], 'failures', ARGV[7])
 if ARGV[8] == '1' then redis.call('HSET', KEYS[5], 'possibleRepeat', '1') end
 if ARGV[9] == '1' then redis.call('HSET', KEYS[5], 'safe', '1') end
-place(KEYS[5], ARGV[2], ARGV[4], due, ARGV[10], ARGV[11])
+local keep = ARGV[10]
+if redis.call('HGET', KEYS[5], 'kind') == 'heartbeat' then keep = ${HEARTBEAT_KEPT_MS} end
+place(KEYS[5], ARGV[2], ARGV[4], due, keep, ARGV[11])
 return 1`,
   },
   /** … id, generation seen → the next, or false; a row that is settled or gone leaves the sweeper's list */

@@ -97,7 +97,7 @@ describe('the keeper of alarms', () => {
     await other.look();
     expect(told()).toEqual(['technical 0 decided operators']);
     expect(new Set(jobs).size).toBe(1);
-    expect(await one.metrics.value('alarm_open', { name: 'consumer-lag' })).toBe(1);
+    expect(await one.metrics.value('alarm_open', { alarm: 'consumer-lag' })).toBe(1);
     await shift(AWAY - 5_000);
     await one.look();
     expect(told()).toEqual(['technical 0 decided operators']);

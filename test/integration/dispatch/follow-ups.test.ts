@@ -65,7 +65,9 @@ describe('follow-ups', () => {
   /** Kind and topic of what was decided about the patient's episode, and what is to be looked at later. */
   const decided = async ({ episodeId }: EpisodeEvent) => {
     const all = (await bench.deliveries()).filter((record) => record.episodeId === episodeId);
-    return all
+    // Two replicas may carry out the same decision: the same records again.
+    const once = new Map(all.map((record) => [`${record.state} ${record.notificationId} ${record.at}`, record]));
+    return [...once.values()]
       .filter(({ state }) => state === 'decided' || state === 'suppressed')
       .map(({ kind, state, reason, destination }) =>
         state === 'decided' ? `${kind} > ${destination.split(':').at(-1)}` : `${kind}: ${reason}`,
