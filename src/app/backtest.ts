@@ -49,10 +49,9 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestReport>
       const [inForce, other] = [parts.inForce, parts.other].map((side) =>
         createReplay(contextOf(side, side.limits ?? limits, attributes, patients)),
       ) as [Replay, Replay];
-      const readings = await streamReadings(lake, attributes, period, ({ reading, ...rest }) => {
-        const time = { ...rest, nowIso: reading.readAt };
-        inForce.take(reading, time);
-        other.take(reading, time);
+      const readings = await streamReadings(lake, attributes, period, (streamed) => {
+        inForce.take(streamed.reading, streamed);
+        other.take(streamed.reading, streamed);
       });
       if (readings === 0) throw new SayError('the lake has no readings of that period: see `wardwatch lake query`');
       const days = await patientDays(lake, period, patients);

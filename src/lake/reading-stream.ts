@@ -1,5 +1,6 @@
 // The lake's readings as the watcher saw them: partition by partition in Kafka's order, streamed, never all in memory.
 import type { Attribute } from '../domain/attributes.js';
+import type { EvaluationTime } from '../domain/evaluate.js';
 import { type ClockFlag, clockFlag, FUTURE_TOLERANCE_US } from '../domain/event-time.js';
 import type { Reading } from '../domain/reading.js';
 import { formatMicros, type Micros } from '../domain/time.js';
@@ -7,12 +8,23 @@ import { columnName } from './columns.js';
 import type { LakeSql } from './query.js';
 import { DUCKDB } from './sql-dialect.js';
 
-/** A reading of the lake and its time, as event-time.ts has it. */
-export interface StreamedReading {
+/** A reading of the lake and its time, as event-time.ts has it. It was evaluated when it was read. */
+export class StreamedReading implements EvaluationTime {
   readonly reading: Reading;
-  readonly eventUs: Micros;
   readonly readUs: Micros;
   readonly clock: ClockFlag | null;
+  readonly eventUs: Micros;
+
+  constructor(reading: Reading, recordedUs: Micros, readUs: Micros, clock: ClockFlag | null) {
+    this.reading = reading;
+    this.readUs = readUs;
+    this.clock = clock;
+    this.eventUs = clock === 'ahead' ? readUs + FUTURE_TOLERANCE_US : recordedUs;
+  }
+
+  get nowIso(): string {
+    return this.reading.readAt;
+  }
 }
 
 /** Instants of event time: from the first, up to the second. */
@@ -120,8 +132,7 @@ export async function streamReadings(
           bad: bad === null ? NONE : (JSON.parse(bad) as Record<string, string>),
           mark: at(5, row) as string | null,
         });
-        const clock = clockFlag(recordedUs, readUs, notBeforeUs);
-        take({ reading, readUs, clock, eventUs: clock === 'ahead' ? readUs + FUTURE_TOLERANCE_US : recordedUs });
+        take(new StreamedReading(reading, recordedUs, readUs, clockFlag(recordedUs, readUs, notBeforeUs)));
         count += 1;
       }
     },

@@ -21,7 +21,7 @@ import { createTally } from './tally.mjs';
 
 export const PARTITIONS = 6;
 /** An episode ends sooner than usual: who looks on has a minute. */
-export const POLICY = { clearAfterMs: 5_000, clearSamples: 2 };
+export const POLICY = { sustainMs: 0, minSamples: 1, clearMargin: 0, clearAfterMs: 5_000, clearSamples: 2 };
 export const FLUSH_MS = 2_000;
 const LIMITS_MAPPING = { ...DEFAULT_THRESHOLDS, severity: 'severity' };
 
@@ -131,7 +131,7 @@ export async function observe({ hospital, kafka, kafkaPrefix, lakeFolder }, limi
           ageOf: (patient) => ageOf.get(patient),
           thresholds: limits,
           decimalsOf: hospital.decimalsOf,
-          ...POLICY,
+          timingOf: () => POLICY,
         });
         for (const text of expected) all.expected.add(text);
         all.openEpisodes += openEpisodes;

@@ -60,6 +60,15 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
       [...notifications.values()].filter(
         ({ record, states }) => record.destination !== '' && !states.includes('suppressed'),
       ),
+    /** Events of which somebody decided that nobody is told, with the reason: {eventId: reason}. */
+    suppressed: () =>
+      Object.fromEntries(
+        [...notifications.values()].flatMap(({ record }) =>
+          record.state === 'suppressed' && events.get(record.eventId)?.kind === record.kind
+            ? [[record.eventId, record.reason]]
+            : [],
+        ),
+      ),
     /** Reminders and the like that go off before that time, and have not come to anything yet. */
     timersBefore: (ms) => {
       const all = [...notifications.values()];

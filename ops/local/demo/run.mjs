@@ -95,6 +95,7 @@ async function summaryOf({ pipeline, workersNotZero, latencies, audit }) {
     events: follower.events,
     repeated: follower.repeated(),
     toSend: follower.toSend(),
+    suppressed: follower.suppressed(),
     inboxIds: (await inbox.messages()).map((message) => message.messageId),
     latenciesMs: latencies(),
     unreadable: follower.unreadable(),

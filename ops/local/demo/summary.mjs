@@ -8,6 +8,7 @@ export function sumUp({
   events,
   repeated,
   toSend,
+  suppressed,
   inboxIds,
   latenciesMs,
   unreadable,
@@ -16,8 +17,9 @@ export function sumUp({
 }) {
   const alerts = [...events.values()];
   const raised = alerts.filter((event) => event.kind === 'raised');
+  const worsened = alerts.filter((event) => event.kind === 'worsened');
   const resolved = alerts.filter((event) => event.kind === 'resolved');
-  const described = [...raised, ...resolved].map(describe);
+  const described = [...raised, ...worsened, ...resolved].map(describe);
   const got = new Set(described);
   const doubled = [...repeated, ...described.filter((text, i) => described.indexOf(text) !== i)];
   const missing = [...expected].filter((text) => !got.has(text));
@@ -29,10 +31,9 @@ export function sumUp({
   const received = new Set(inboxIds);
   // What somebody had in hand, or was over, before it was published is not sent.
   const notOnce = toSend.filter(({ accepted, states }) => accepted.length !== 1 && states.at(-1) !== 'cancelled');
-  const undecided = alerts.filter(
-    (event) =>
-      ['raised', 'resolved'].includes(event.kind) && !toSend.some((entry) => entry.record.eventId === event.eventId),
-  );
+  const decided = new Set([...Object.keys(suppressed), ...toSend.map((entry) => entry.record.eventId)]);
+  const undecided = [...raised, ...worsened, ...resolved].filter(({ eventId }) => !decided.has(eventId));
+  const reasons = [...new Set(Object.values(suppressed))].sort();
   const terms = [
     term(
       'rows',
@@ -42,14 +43,18 @@ export function sumUp({
     term(
       'alerts',
       missing.length === 0 && surplus.length === 0 && doubled.length === 0 && unreadable === 0,
-      `${raised.length} raised and ${resolved.length} resolved on doctors-queue = recomputed over the lake${list('missing', missing)}${list('not expected', surplus)}${list('twice', doubled)}${
+      `${raised.length} raised, ${worsened.length} worsened and ${resolved.length} resolved on doctors-queue = recomputed over the lake${list('missing', missing)}${list('not expected', surplus)}${list('twice', doubled)}${
         unreadable > 0 ? `; ${unreadable} unreadable records` : ''
       }`,
     ),
     term(
       'decisions',
       notOnce.length === 0 && undecided.length === 0,
-      `${toSend.length} decisions to send, each accepted once or not wanted any more${list(
+      `${toSend.length} decisions to send, each accepted once or not wanted any more${
+        reasons.length > 0
+          ? `; ${Object.keys(suppressed).length} events that nobody is told of (${reasons.join(', ')})`
+          : ''
+      }${list(
         'not once',
         notOnce.map((entry) => `${entry.record.eventId} (${entry.states.join(' ')})`),
       )}${list(

@@ -2,14 +2,15 @@
 import { expect, test } from 'vitest';
 import { recomputeAlerts } from '../../../../ops/local/demo/recompute.mjs';
 
-const limit = (lowAge: number, highAge: number, lowValue: number, highValue: number, alert: boolean) => ({
-  attribute: 'heartBeat',
-  lowAge,
-  highAge,
-  lowValue,
-  highValue,
-  alert,
-});
+const limit = (
+  lowAge: number,
+  highAge: number,
+  lowValue: number,
+  highValue: number,
+  alert: boolean,
+  severity: 'high' | 'medium' | 'low' = 'high',
+) => ({ attribute: 'heartBeat', lowAge, highAge, lowValue, highValue, alert, severity });
+const AT_ONCE = { sustainMs: 0, minSamples: 1, clearMargin: 0, clearAfterMs: 3_000, clearSamples: 2 };
 const THRESHOLDS = [
   limit(0, 40, 0, 69, true),
   limit(0, 40, 70, 78, false),
@@ -20,7 +21,11 @@ const THRESHOLDS = [
 ];
 
 /** One reading a second unless a time is given; patient `old` is 60, every other 30. */
-function recompute(readings: readonly (readonly [patient: string, value: number | null, second?: number])[]) {
+function recompute(
+  readings: readonly (readonly [patient: string, value: number | null, second?: number])[],
+  timingOf: (attribute: string, severity: string) => typeof AT_ONCE = () => AT_ONCE,
+  thresholds = THRESHOLDS,
+) {
   const rows = readings.map(([patient, heartBeat, second], i) => ({
     id: String(i + 1),
     patient,
@@ -30,10 +35,9 @@ function recompute(readings: readonly (readonly [patient: string, value: number 
   const { expected, openEpisodes } = recomputeAlerts({
     rows,
     ageOf: (patient: string) => (patient === 'old' ? 60 : 30),
-    thresholds: THRESHOLDS,
+    thresholds,
     decimalsOf: () => 0,
-    clearAfterMs: 3_000,
-    clearSamples: 2,
+    timingOf,
   });
   return { expected: [...expected], openEpisodes };
 }
@@ -114,4 +118,36 @@ test("a device's clock that goes back does not lengthen the calm", () => {
       ['a', 75, 14],
     ]).openEpisodes,
   ).toBe(0);
+});
+
+const of = (...values: number[]) => values.map((value) => ['a', value] as const);
+
+test('what must last, or come several times, is raised by the reading that makes it so; a normal one in between begins anew', () => {
+  const lasting = () => ({ ...AT_ONCE, sustainMs: 2_000 });
+  expect(recompute(of(79, 79, 75, 79, 79, 79), lasting)).toEqual({
+    expected: ['raised a heartBeat high 6'],
+    openEpisodes: 1,
+  });
+  expect(recompute(of(79, 79), lasting)).toEqual({ expected: [], openEpisodes: 0 });
+  expect(recompute(of(79, 79, 79), () => ({ ...AT_ONCE, minSamples: 3 })).expected).toEqual([
+    'raised a heartBeat high 3',
+  ]);
+});
+
+test('near the limit nothing ends, and the calm before still counts', () => {
+  const clear = () => ({ ...AT_ONCE, clearMargin: 2 });
+  expect(recompute(of(79, 77, 77, 77, 77, 77), clear).openEpisodes).toBe(1);
+  expect(recompute(of(79, 76, 77, 77, 76), clear).expected.at(-1)).toBe('resolved a heartBeat high 5');
+  expect(recompute(of(69, 71, 71, 71, 71), clear).openEpisodes).toBe(1);
+  expect(recompute(of(69, 72, 72, 72, 72), clear).openEpisodes).toBe(0);
+});
+
+test('worse is told at once; the worst severity says how long to wait', () => {
+  const bands = [limit(0, 100, 70, 78, false), limit(0, 100, 79, 99, true, 'low'), limit(0, 100, 100, 999, true)];
+  const timingOf = (_: string, severity: string) => ({ ...AT_ONCE, sustainMs: severity === 'low' ? 3_000 : 1_000 });
+  expect(recompute(of(80, 80, 80, 80, 120, 80, 120), timingOf, bands).expected).toEqual([
+    'raised a heartBeat high 4',
+    'worsened a heartBeat high 5',
+  ]);
+  expect(recompute(of(80, 120, 80), timingOf, bands).expected).toEqual(['raised a heartBeat high 2']);
 });

@@ -30,6 +30,7 @@ function good() {
     ]),
     repeated: [] as string[],
     toSend: [decision('e1', 'm1'), decision('e2', 'm2')],
+    suppressed: {} as Record<string, string>,
     inboxIds: ['m1', 'm2'],
     latenciesMs: [30, 10],
     unreadable: 0,
@@ -61,6 +62,11 @@ test.each<[string, string, Partial<Run>]>([
   ['one row is missing and another twice', 'rows', { lake: { rows: 9, distinctIds: 8, deadRows: 0 } }],
   ['a row is dead', 'rows', { lake: { rows: 9, distinctIds: 9, deadRows: 1 } }],
   ['an alert is missing', 'alerts', { expected: new Set([...good().expected, 'raised 2 bp low 9']) }],
+  [
+    'one that became worse is missing',
+    'alerts',
+    { expected: new Set([...good().expected, 'worsened 1 heartBeat high 6']) },
+  ],
   ['an alert is not expected', 'alerts', { expected: new Set(['raised 1 heartBeat high 5']) }],
   ['an event stands twice on doctors-queue', 'alerts', { repeated: ['e1'] }],
   [
@@ -89,6 +95,13 @@ test.each<[string, string, Partial<Run>]>([
   const { report, terms } = sumUp({ ...good(), ...change });
   expect(report.ok).toBe(false);
   expect(terms.filter(({ ok }) => !ok).map((term) => term.name)).toEqual([name]);
+});
+
+test('adds up where nobody is told of an event for a reason, and says the reason', () => {
+  const flapped = { suppressed: { e2: 'flapping' }, toSend: [decision('e1', 'm1')], inboxIds: ['m1'] };
+  const { report, terms } = sumUp({ ...good(), ...flapped });
+  expect(report.ok).toBe(true);
+  expect(terms.find(({ name }) => name === 'decisions')?.text).toContain('1 events that nobody is told of (flapping)');
 });
 
 test('is printed with what is wrong', () => {
