@@ -33,10 +33,13 @@ async function underWay({ tally, roles, follower }, nowMs) {
   if (watched < rows) return `${watched} of ${rows} rows evaluated`;
   await follower.advance();
   const decided = new Set([...follower.notifications.values()].map((entry) => entry.record.eventId));
-  const undecided = [...follower.events.keys()].filter((id) => !decided.has(id));
+  // What people do bears the decision of the event that it is about.
+  const undecided = [...follower.events.values()].filter(({ eventId, patient }) => patient && !decided.has(eventId));
   if (undecided.length > 0) return `${undecided.length} events without a decision`;
   const timers = follower.timersBefore(nowMs() + TIMERS_AHEAD_MS);
   if (timers.length > 0) return `${timers.length} reminders or escalations about to be due`;
-  const open = follower.toSend().filter((entry) => entry.accepted.length === 0);
+  const open = follower
+    .toSend()
+    .filter(({ accepted, states }) => accepted.length === 0 && states.at(-1) !== 'cancelled');
   return open.length > 0 ? `${open.length} e-mails not yet accepted` : null;
 }
