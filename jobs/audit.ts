@@ -55,6 +55,8 @@ export interface AuditParts {
   /** The configured auto_increment_increment. */
   readonly idStep: number;
   readonly attributes: readonly Attribute[];
+  /** HOSPITAL_TIMEZONE: birthdays begin there. */
+  readonly timeZone: string;
   readonly rds: Pick<MysqlPool, 'withConnection'>;
   /** Which of these patients are in the hospital's table now. */
   readonly knownPatients: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
@@ -164,6 +166,7 @@ async function compare(parts: AuditParts, compared: Compared): Promise<AuditRepo
       });
       const alerts = await auditAlerts(sql, {
         attributes,
+        timeZone: parts.timeZone,
         knownPatients: parts.knownPatients,
         partitions: cut.partitions,
         ids: compared.all ? null : range,

@@ -1,5 +1,6 @@
 // watch: compares every reading with its patient's limits and writes what begins, worsens or ends to doctors-queue, once.
 import type { ActorHealth } from '../src/domain/actor-health.js';
+import { createAges } from '../src/domain/age.js';
 import type { Attribute } from '../src/domain/attributes.js';
 import type { Privacy } from '../src/domain/episode-event.js';
 import type { EvaluationContext } from '../src/domain/evaluate.js';
@@ -45,6 +46,8 @@ export interface WatchParts {
   readonly lookupTimeoutMs: number;
   readonly policy: PolicySource;
   readonly privacy: Privacy;
+  /** HOSPITAL_TIMEZONE: birthdays begin there. */
+  readonly timeZone: string;
   /** Decimals, plausible range and unit of each vital sign. */
   readonly attributes: readonly Attribute[];
   readonly clock: Clock;
@@ -183,6 +186,7 @@ export function watchHealth(input: WatchHealthInput): ActorHealth {
 /** What is in force for some patients: limits compiled once a version, unknown patients looked up within the time-out. */
 function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
   const { lookup, policy, privacy } = parts;
+  const ageAt = createAges(parts.timeZone);
   let compiled: { version: string; limits: ThresholdTable } | undefined;
 
   const limitsOf = (view: LookupView): ThresholdTable => {
@@ -206,7 +210,7 @@ function createContexts(parts: WatchParts): WatchPartitionParts['contextFor'] {
     const { thresholdVersion, patientVersion } = view;
     const limits = limitsOf(view);
     const patient = (id: string) => view.patient(id);
-    return { limits, thresholdVersion, patientVersion, policy: policy.current(), privacy, patient };
+    return { limits, thresholdVersion, patientVersion, policy: policy.current(), privacy, ageAt, patient };
   };
 }
 

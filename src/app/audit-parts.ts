@@ -15,6 +15,7 @@ export function auditParts(parts: LookParts): AuditParts {
     mapping: config.vitals,
     idStep: config.idStep,
     attributes: config.attributes,
+    timeZone: config.settings.HOSPITAL_TIMEZONE,
     rds: connections.rds(),
     knownPatients: async (ids) => {
       const known = new Set<string>();

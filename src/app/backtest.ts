@@ -1,4 +1,5 @@
 // A backtest over a lake: the same readings once under the rules in force and once under others. Reads, and writes nothing.
+import { createAges } from '../domain/age.js';
 import type { Attribute } from '../domain/attributes.js';
 import { burdenOf, compareEpisodes, createReplay, NO_WARD, type PatientDays, type Replay } from '../domain/backtest.js';
 import type { BacktestReport } from '../domain/backtest-page.js';
@@ -28,6 +29,8 @@ export interface BacktestParts {
   readonly lake: LakeStore;
   readonly copies: LocalCopies;
   readonly attributes: readonly Attribute[];
+  /** HOSPITAL_TIMEZONE. */
+  readonly timeZone: string;
   readonly period: Period;
   readonly inForce: BacktestSide;
   readonly other: BacktestSide;
@@ -38,6 +41,7 @@ const TABLES = ['vital_info', 'patient', 'threshold'];
 /** Throws SayError where the lake has no limits or no readings of the period, and what lake queries throw. */
 export async function runBacktest(parts: BacktestParts): Promise<BacktestReport> {
   const { attributes, period } = parts;
+  const ageAt = createAges(parts.timeZone);
   const files = (await lakeFiles(parts.lake)).filter(({ table }) => TABLES.includes(table));
   return withLakeSql(
     parts.lake,
@@ -47,7 +51,7 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestReport>
       const patients = await newestPatients(lake);
       const limits = await newestLimits(lake);
       const [inForce, other] = [parts.inForce, parts.other].map((side) =>
-        createReplay(contextOf(side, side.limits ?? limits, attributes, patients)),
+        createReplay({ ...contextOf(side, side.limits ?? limits, attributes, patients), ageAt }),
       ) as [Replay, Replay];
       const readings = await streamReadings(lake, attributes, period, (streamed) => {
         inForce.take(streamed.reading, streamed);
@@ -74,7 +78,7 @@ function contextOf(
   limits: readonly ThresholdRow[],
   attributes: readonly Attribute[],
   patients: ReadonlyMap<string, Patient>,
-): EvaluationContext {
+): Omit<EvaluationContext, 'ageAt'> {
   if (limits.length === 0)
     throw new SayError('the lake has no limits: run `wardwatch import thresholds`, or name a file with --thresholds');
   return {

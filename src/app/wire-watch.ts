@@ -31,6 +31,7 @@ export function wireWatch(parts: LookParts): Actor {
     lookupTimeoutMs: settings.LOOKUP_TIMEOUT_MS,
     policy: connections.policy(),
     privacy: settings.PRIVACY,
+    timeZone: settings.HOSPITAL_TIMEZONE,
     attributes: config.attributes,
     clock,
     log: log.child({ role: 'watch' }),

@@ -44,6 +44,7 @@ export async function runBacktestCommand(options: BacktestOptions, context: CliC
   const report = await withConnections(base, (connections) =>
     runBacktest({
       ...{ lake: connections.lake(), copies: lakeCopies(base), attributes: config.attributes },
+      timeZone: config.settings.HOSPITAL_TIMEZONE,
       ...{ period, inForce, other },
     }),
   );

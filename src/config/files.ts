@@ -26,6 +26,7 @@ const patients = z.strictObject({
   phone: nullable(DEFAULT_PATIENTS.phone),
   ward: nullable(DEFAULT_PATIENTS.ward),
   age: nullable(DEFAULT_PATIENTS.age),
+  dateOfBirth: nullable(DEFAULT_PATIENTS.dateOfBirth),
   otherDetails: nullable(DEFAULT_PATIENTS.otherDetails),
 });
 

@@ -50,7 +50,7 @@ export const SETTINGS = {
     example: 'UTC',
   }),
   HOSPITAL_TIMEZONE: row({
-    help: 'The time zone of the times in e-mails.',
+    help: 'The time zone of the times in e-mails, and where birthdays begin.',
     parse: p.timeZone,
     fallback: 'UTC',
     example: 'Europe/London',

@@ -49,6 +49,7 @@ export function silentPatients(silences: Silences, policy: Policy): ReadonlySet<
 export function judgeAbsence(silences: Silences, context: EvaluationContext, nowIso: string): Absence {
   const { ticks, seen: book } = silences;
   const { policy } = context;
+  const about = { context, atUs: ticks.newestUs, nowIso };
   const events: EpisodeEvent[] = [];
   const changes: EpisodeChange[] = [];
   const seenChanges: SeenChange[] = [];
@@ -59,7 +60,7 @@ export function judgeAbsence(silences: Silences, context: EvaluationContext, now
     const state = turnedStale(before, true);
     changes.push({ ...key, state });
     const silence = silenceOf(state.lastSeen ?? ticks.newestUs, state.lastReading, ticks);
-    const subject = { ...key, ...ofPatient(key.patientId, context), state, reason: 'no-data' as const };
+    const subject = { ...key, ...ofPatient(key.patientId, context, ticks.newestUs), state, reason: 'no-data' as const };
     const measured = { ...silence, unit: context.limits.unit(key.attribute) };
     events.push(
       episodeEvent('stale', { ...subject, message: noReadingFor(ticks, before.lastSeen) }, measured, context, nowIso),
@@ -73,7 +74,7 @@ export function judgeAbsence(silences: Silences, context: EvaluationContext, now
     if (unknownForLong || (patient !== undefined && !isExpected(patient.ward, policy))) {
       seenChanges.push({ patientId, seen: null });
       const silence = silenceOf(ticks.newestUs, seen.reading, ticks);
-      const over = absenceEvent('fresh', patientId, seen, 'no-longer-expected', silence, context, nowIso);
+      const over = absenceEvent('fresh', 'no-longer-expected', silence, { ...about, patientId, seen });
       if (over) events.push(over);
       continue;
     }
@@ -85,7 +86,7 @@ export function judgeAbsence(silences: Silences, context: EvaluationContext, now
     const after: LastSeen = { ...seen, told: { since: ticks.newestUs, episodeId } };
     seenChanges.push({ patientId, seen: after });
     const silence = silenceOf(seen.lastSeen, seen.reading, ticks);
-    const begun = absenceEvent('stale', patientId, after, 'no-data', silence, context, nowIso);
+    const begun = absenceEvent('stale', 'no-data', silence, { ...about, patientId, seen: after });
     if (begun) events.push(begun);
   }
   return { events, changes, seenChanges };
@@ -113,7 +114,8 @@ export function heardOf(
     ...measurementOf(reading, time.eventUs, time.clock ?? null),
     ...{ value: null, unit: null, range: null },
   };
-  const event = absenceEvent('fresh', patientId, before, 'data-back', measured, context, time.nowIso);
+  const about = { patientId, seen: before, context, atUs: time.eventUs, nowIso: time.nowIso };
+  const event = absenceEvent('fresh', 'data-back', measured, about);
   return { ...(event ? { event } : {}), ...(change ? { change } : {}) };
 }
 
@@ -136,19 +138,25 @@ function isExpected(ward: string | null | undefined, { expectDataWards }: Policy
   return typeof ward === 'string' && expectDataWards.includes(ward);
 }
 
+interface AboutSilence {
+  readonly patientId: string;
+  readonly seen: LastSeen;
+  readonly context: EvaluationContext;
+  /** When it is said, in event time: as old is the patient then. */
+  readonly atUs: Micros;
+  readonly nowIso: string;
+}
+
 /** Undefined where no silence was told. */
 function absenceEvent(
   kind: Extract<EpisodeEventKind, 'stale' | 'fresh'>,
-  patientId: string,
-  seen: LastSeen,
   reason: EvaluationReason,
   measured: EventMeasurement,
-  context: EvaluationContext,
-  nowIso: string,
+  { patientId, seen, context, atUs, nowIso }: AboutSilence,
 ): EpisodeEvent | undefined {
   if (!seen.told) return undefined;
   const subject: EventSubject = {
-    ...{ patientId, ...ofPatient(patientId, context), attribute: ABSENCE, direction: 'unclassified', reason },
+    ...{ patientId, ...ofPatient(patientId, context, atUs), attribute: ABSENCE, direction: 'unclassified', reason },
     state: {
       episodeId: seen.told.episodeId,
       eventIndex: kind === 'stale' ? TOLD : OVER,
@@ -166,9 +174,9 @@ const MESSAGES: Partial<Record<EvaluationReason, string>> = {
   'no-longer-expected': 'Readings of this patient are no longer expected.',
 };
 
-function ofPatient(id: string, context: EvaluationContext): Pick<EventSubject, 'patient' | 'age'> {
+function ofPatient(id: string, context: EvaluationContext, atUs: Micros): Pick<EventSubject, 'patient' | 'age'> {
   const patient = context.patient(id);
-  return { patient, age: patient?.age ?? null };
+  return { patient, age: patient ? context.ageAt(patient, atUs) : null };
 }
 
 /** Measured: when the last reading came. Its age counts from the tick that proves the silence. */

@@ -1,4 +1,6 @@
 // One reading against its limits: which episodes begin, worsen, recover or end, and what the doctors' queue hears of it. Pure.
+
+import type { AgeAt } from './age.js';
 import {
   advance,
   begin,
@@ -28,6 +30,7 @@ export interface EvaluationContext {
   readonly patientVersion: string;
   readonly policy: Policy;
   readonly privacy: Privacy;
+  readonly ageAt: AgeAt;
   /** Undefined: not known. */
   patient(id: string): Patient | undefined;
 }
@@ -78,7 +81,7 @@ export function evaluate(
 ): Evaluation {
   const { limits } = context;
   const patient = context.patient(reading.patientId);
-  const age = patient === undefined ? undefined : patient.age;
+  const age = patient && context.ageAt(patient, time.eventUs);
   const open = states.of(reading.patientId);
   let draft: Draft | undefined;
   for (const attribute in reading.values) {

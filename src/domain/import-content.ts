@@ -6,7 +6,7 @@ import { thresholdOfRow } from './import-threshold-row.js';
 import { type Entry, entriesOfThresholds, entryOfPatient, thresholdOfEntry } from './import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS, type PatientsMapping, type ThresholdsMapping } from './mapping.js';
 import type { Patient } from './patient.js';
-import { ageOfCell, patientOfRow } from './patient-row.js';
+import { ageOfCell, dateOfCell, patientOfRow } from './patient-row.js';
 import type { ThresholdRow } from './threshold.js';
 import { checkThresholds, type ThresholdCheckOptions } from './threshold-check.js';
 
@@ -17,13 +17,13 @@ export interface ImportContent {
   readonly warnings: readonly string[];
 }
 
-/** A file has the original columns, whatever RDS calls them; limits may also name a severity and a unit. */
-const FILE_PATIENTS: PatientsMapping = DEFAULT_PATIENTS;
+/** A file has the original columns, whatever RDS calls them; patients may also have a date of birth, and limits a severity and a unit. */
+const FILE_PATIENTS: PatientsMapping = { ...DEFAULT_PATIENTS, dateOfBirth: 'date_of_birth' };
 const FILE_THRESHOLDS: ThresholdsMapping = { ...DEFAULT_THRESHOLDS, severity: 'severity', unit: 'unit' };
 
 export const PATIENT_HEADERS = {
   required: ['patientid', 'patientname', 'patientaddress', 'phone_number', 'admitted_ward', 'age'],
-  optional: ['other_details'],
+  optional: ['other_details', 'date_of_birth'],
 };
 export const THRESHOLD_HEADERS = {
   required: ['attribute', 'low_age_limit', 'high_age_limit', 'low_value', 'high_value', 'alert_flag', 'alert_message'],
@@ -79,6 +79,8 @@ export function contentOfPatientsFile(bytes: Uint8Array): ImportContent {
     else {
       if (values.age != null && ageOfCell(values.age) === null)
         problems.push(`line ${line}: age is no number of years (leave it empty where it is unknown)`);
+      if (values.date_of_birth != null && dateOfCell(values.date_of_birth) === null)
+        problems.push(`line ${line}: date_of_birth is no date like 1961-04-23 (leave it empty where it is unknown)`);
       patients.set(patient.id, { line, patient });
     }
   }

@@ -48,14 +48,16 @@ export function versionOf(table: ImportTable, entries: Iterable<Entry>): Version
   return sum.info(table);
 }
 
-/** Canonical: fields in one order, as an array without names. */
+/** Canonical: fields in one order, as an array without names. A date of birth stands last, so that tables without any keep their versions. */
 export function entryOfPatient(p: Patient): Entry {
-  return { key: p.id, json: JSON.stringify([p.name, p.address, p.phone, p.ward, p.age, p.otherDetails]) };
+  const fields = [p.name, p.address, p.phone, p.ward, p.age, p.otherDetails];
+  return { key: p.id, json: JSON.stringify(p.dateOfBirth === undefined ? fields : [...fields, p.dateOfBirth]) };
 }
 
 export function patientOfEntry({ key, json }: Entry): Patient {
-  const [name, address, phone, ward, age, otherDetails] = JSON.parse(json);
-  return { id: key, name, address, phone, ward, age, otherDetails };
+  const [name, address, phone, ward, age, otherDetails, dateOfBirth] = JSON.parse(json);
+  const born = dateOfBirth === undefined ? {} : { dateOfBirth };
+  return { id: key, name, address, phone, ward, age, ...born, otherDetails };
 }
 
 /** Entries of a table of limits. The rows' order carries no meaning, so it is made canonical; a repeated row stays one. */

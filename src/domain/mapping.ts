@@ -20,6 +20,8 @@ export interface PatientsMapping {
   readonly phone: string | null;
   readonly ward: string | null;
   readonly age: string | null;
+  /** A DATE, or text that begins like one. Where it is there the age comes from it. */
+  readonly dateOfBirth: string | null;
   readonly otherDetails: string | null;
 }
 
@@ -57,6 +59,7 @@ export const DEFAULT_PATIENTS: PatientsMapping = {
   phone: 'phone_number',
   ward: 'admitted_ward',
   age: 'age',
+  dateOfBirth: null,
   otherDetails: 'other_details',
 };
 

@@ -1,12 +1,11 @@
 // From a row of the hospital's patients table, or of a CSV file, to a Patient: texts stay as they are, byte for byte.
+import { dateOfText, MAX_AGE_YEARS } from './age.js';
 import type { PatientsMapping } from './mapping.js';
 import type { Patient } from './patient.js';
 
 /** A value as the MySQL driver or the CSV reader hands it over. */
 export type Cell = unknown;
 
-/** The oldest person on record lived 122 years; what lies above is a typing error, not an age. */
-const MAX_AGE_YEARS = 150;
 const DECIMAL = /^\d{1,3}(?:\.\d*)?$/;
 
 /**
@@ -38,11 +37,18 @@ export function ageOfCell(cell: Cell): number | null {
   return years <= MAX_AGE_YEARS ? years : null;
 }
 
+/** `YYYY-MM-DD`; null for absent ones and those that no calendar has (0000-00-00). */
+export function dateOfCell(cell: Cell): string | null {
+  const text = textOfCell(cell)?.trim();
+  return text === undefined ? null : dateOfText(text);
+}
+
 /** Undefined where the row has no id: such a row can't belong to any reading. */
 export function patientOfRow(mapping: PatientsMapping, row: Readonly<Record<string, Cell>>): Patient | undefined {
   const id = textOfCell(row[mapping.id]);
   if (id === null || id === '') return undefined;
   const text = (column: string | null) => (column === null ? null : textOfCell(row[column]));
+  const dateOfBirth = mapping.dateOfBirth === null ? null : dateOfCell(row[mapping.dateOfBirth]);
   return {
     id,
     name: text(mapping.name),
@@ -50,6 +56,7 @@ export function patientOfRow(mapping: PatientsMapping, row: Readonly<Record<stri
     phone: text(mapping.phone),
     ward: text(mapping.ward),
     age: mapping.age === null ? null : ageOfCell(row[mapping.age]),
+    ...(dateOfBirth === null ? {} : { dateOfBirth }),
     otherDetails: text(mapping.otherDetails),
   };
 }

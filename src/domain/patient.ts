@@ -8,5 +8,7 @@ export interface Patient {
   readonly ward: string | null;
   /** Whole years; null where the source has none or an impossible one (the reading is then unclassified: unknown-age). */
   readonly age: number | null;
+  /** `YYYY-MM-DD`; where it is known the age comes from it (age.ts). Absent where the source has none, or none that a calendar has. */
+  readonly dateOfBirth?: string;
   readonly otherDetails: string | null;
 }

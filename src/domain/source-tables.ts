@@ -37,6 +37,7 @@ export function sourceTablesSql(mapping: SourceTablesMapping = DEFAULTS): readon
       ...named(patients.phone, 'VARCHAR(64) NULL'),
       ...named(patients.ward, 'VARCHAR(64) NULL'),
       ...named(patients.age, 'INT NULL'),
+      ...named(patients.dateOfBirth, 'DATE NULL'),
       ...named(patients.otherDetails, 'TEXT NULL'),
     ]),
     ...(thresholds.table === null

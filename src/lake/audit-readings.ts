@@ -9,9 +9,13 @@ import { DUCKDB } from './sql-dialect.js';
 /** A device clock may run ahead of the poller by this much. */
 const AHEAD_US = 5_000_000;
 const US_PER_MS = 1_000;
+/** Whoever is older has a wrong date of birth. */
+const OLDEST = 150;
 
 export interface EvaluatedReadings {
   readonly attributes: readonly Attribute[];
+  /** Of the hospital: an IANA name. */
+  readonly timeZone: string;
   /** Which of these patients are in the hospital's table now. */
   readonly knownPatients: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Only alerts of readings of these ids are compared; null: all. */
@@ -22,7 +26,7 @@ export interface EvaluatedReadings {
 export async function createSamples(lake: LakeSql, evaluated: EvaluatedReadings): Promise<void> {
   await createReadings(lake, evaluated);
   await createRules(lake, evaluated.attributes);
-  await lake.run(sampleView(evaluated.attributes));
+  await lake.run(sampleView(evaluated));
   await createUntold(lake, evaluated);
 }
 
@@ -58,7 +62,7 @@ async function createReadings(lake: LakeSql, { attributes, ids }: EvaluatedReadi
   );
   await lake.run('CREATE VIEW reading AS SELECT * FROM placed WHERE o < done AND context_o IS NOT NULL AND NOT passed');
   await lake.run(
-    `CREATE TABLE person AS SELECT DISTINCT version AS people, patient_id AS patient, age FROM patient WHERE NOT deleted
+    `CREATE TABLE person AS SELECT DISTINCT version AS people, patient_id AS patient, age, date_of_birth AS born FROM patient WHERE NOT deleted
      AND version IN (SELECT people FROM context)`,
   );
 }
@@ -103,7 +107,7 @@ async function createRules(lake: LakeSql, attributes: readonly Attribute[]): Pro
 }
 
 /** `sample`: one row a reading and sign, absent signs left out. `v` is NULL where the value could not be read. */
-function sampleView(attributes: readonly Attribute[]): string {
+function sampleView({ attributes, timeZone }: EvaluatedReadings): string {
   const common = 'r.p, r.o, r.patient, r.at_us, r.marked, r.limits, r.people, r.policy, r.reading';
   const of = ({ name }: Attribute) => {
     const bad = `coalesce(list_contains(json_keys(r.bad), ${text(name)}), false)`;
@@ -115,9 +119,17 @@ function sampleView(attributes: readonly Attribute[]): string {
   // Signs that are not read any more can still have come as text that nobody could read.
   const others = `SELECT * FROM (SELECT ${common}, unnest(json_keys(r.bad)) AS sign, CAST(NULL AS DOUBLE) AS v FROM reading r WHERE r.bad IS NOT NULL)
     WHERE sign NOT IN (${names})`;
-  return `CREATE VIEW sample AS SELECT s.*, w.patient IS NOT NULL AS known, w.age
+  return `CREATE VIEW sample AS SELECT s.*, w.patient IS NOT NULL AS known, ${ageSql(timeZone)} AS age
     FROM (${[...attributes.map(of), others].join(' UNION ALL ')}) s
     LEFT JOIN person w ON w.people = s.people AND w.patient = s.patient`;
+}
+
+/** Completed years on the day of the sample, as the hospital's wall calendar shows it; ISO dates are compared as text. */
+function ageSql(timeZone: string): string {
+  const day = `strftime(timezone(${text(timeZone)}, make_timestamptz(s.at_us)), '%Y-%m-%d')`;
+  const turns = 'CAST(substr(day, 1, 4) AS INTEGER) - CAST(substr(w.born, 1, 4) AS INTEGER)';
+  const years = `${turns} - CAST(substr(day, 6) < substr(w.born, 6) AS INTEGER)`.replaceAll('day', day);
+  return `CASE WHEN w.born IS NULL THEN w.age WHEN ${years} BETWEEN 0 AND ${OLDEST} THEN ${years} END`;
 }
 
 /** `untold`: patients of whom it can't be told from the lake what should have been raised, and why. */

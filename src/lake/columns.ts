@@ -272,6 +272,7 @@ export const PATIENT_TABLE = imported<Patient>('patient', 'patient_id', [
   column('ward', 'string', 'optional', (r) => r.row.ward),
   column('age', 'int32', 'optional', (r) => r.row.age),
   column('other_details', 'string', 'optional', (r) => r.row.otherDetails),
+  column('date_of_birth', 'string', 'optional', (r) => r.row.dateOfBirth ?? null),
 ]);
 
 export const THRESHOLD_TABLE = imported<ThresholdRow>('threshold', 'attribute', [

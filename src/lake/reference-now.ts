@@ -38,6 +38,7 @@ export async function newestPatients(lake: LakeSql): Promise<ReadonlyMap<string,
           ward: textOf(row.ward),
         },
         age: row.age === null || row.age === undefined ? null : Number(row.age),
+        ...(typeof row.date_of_birth === 'string' ? { dateOfBirth: row.date_of_birth } : {}),
         otherDetails: textOf(row.other_details),
       };
       return [id, patient];

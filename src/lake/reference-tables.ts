@@ -134,6 +134,7 @@ function patientOfRow(row: Record<string, unknown>): Patient {
     phone: textOf(row.phone),
     ward: textOf(row.ward),
     age: (row.age ?? null) as number | null,
+    ...(typeof row.date_of_birth === 'string' ? { dateOfBirth: row.date_of_birth } : {}),
     otherDetails: textOf(row.other_details),
   };
 }

@@ -39,8 +39,15 @@ function newest(table: string): string {
   return `FROM ${table} WHERE NOT deleted AND imported_at IN (SELECT MAX(imported_at) FROM ${table})`;
 }
 
+/** Completed years today, by the engine's own calendar; ISO dates are compared as text. */
+function yearsToday(): string {
+  const today = 'CAST(CURRENT_DATE AS STRING)';
+  return `CAST(SUBSTR(${today}, 1, 4) AS INT) - CAST(SUBSTR(date_of_birth, 1, 4) AS INT)
+    - CASE WHEN SUBSTR(${today}, 6, 5) < SUBSTR(date_of_birth, 6, 5) THEN 1 ELSE 0 END`;
+}
+
 const PATIENTS = `SELECT patient_id AS patientid, name AS patientname, address AS patientaddress, phone AS phone_number,
-  ward AS admitted_ward, age, other_details
+  ward AS admitted_ward, CASE WHEN date_of_birth IS NULL THEN age ELSE ${yearsToday()} END AS age, other_details
 ${newest('patient')}`;
 
 const LIMITS = `SELECT attribute, low_age AS low_age_limit, high_age AS high_age_limit, low_value, high_value,

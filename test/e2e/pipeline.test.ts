@@ -10,8 +10,8 @@ import { testStack } from '../helpers/stack.js';
 /** Names, an address and a phone number that must come out at the e-mail and nowhere else. */
 const HOSTILE = `Zyx "Plantedname" O'Neil\n${'n'.repeat(240)} 🚑`;
 const PATIENTS = [
-  ['p-1', HOSTILE, '1 Plantedlane', '+44 555 PlantedOne', '4B', 30],
-  ['p-2', 'Qwv Plantedname', '2 Plantedlane', '+44 555 PlantedTwo', '5C', 70],
+  ['p-1', HOSTILE, '1 Plantedlane', '+44 555 PlantedOne', '4B', null, '1990-05-17'],
+  ['p-2', 'Qwv Plantedname', '2 Plantedlane', '+44 555 PlantedTwo', '5C', 70, null],
 ] as const;
 const LEAKS = /Planted/;
 const TABLES = {
@@ -34,6 +34,7 @@ const TABLES = {
     phone: 'tel',
     ward: 'unit',
     age: 'years',
+    dateOfBirth: 'born',
     otherDetails: 'notes',
   },
   thresholds: {
@@ -52,7 +53,7 @@ const TABLES = {
 const YAML = `
 source:
   vitals: { table: readings, key: seq, patientId: mrn, recordedAt: at }
-  patients: { table: people, id: mrn, name: full name, address: home, phone: tel, ward: unit, age: years, otherDetails: notes }
+  patients: { table: people, id: mrn, name: full name, address: home, phone: tel, ward: unit, age: years, dateOfBirth: born, otherDetails: notes }
   thresholds: { table: limits, attribute: sign, lowAge: from_age, highAge: to_age, lowValue: from_value, highValue: to_value,
     alertFlag: abnormal, alertMessage: words, severity: rank }
 attributes: [{ name: heartBeat, column: pulse }, { name: bp, column: systolic }]
@@ -79,7 +80,7 @@ beforeAll(async () => {
     // Only a stop flushes: what the lake holds at the end was written while stopping.
     env: { ARCHIVE_FLUSH_MS: '10m', POLL_START: 'beginning' },
   });
-  await deployment.sql('INSERT INTO people (mrn, `full name`, home, tel, unit, years) VALUES ?', [PATIENTS]);
+  await deployment.sql('INSERT INTO people (mrn, `full name`, home, tel, unit, years, born) VALUES ?', [PATIENTS]);
   await deployment.sql(`INSERT INTO limits (sign, from_age, to_age, from_value, to_value, abnormal, words, \`rank\`) VALUES
     ('heartBeat', 0, 100, 0, 59, 1, 'too slow', 'high'), ('heartBeat', 0, 100, 60, 100, 0, 'normal', NULL),
     ('heartBeat', 0, 100, 101, 300, 1, 'too fast', 'high'), ('bp', 0, 100, 0, 89, 1, 'too low', NULL),

@@ -190,6 +190,7 @@ function named({ reading: row, kind, direction }: ReferenceEvent): string {
 function contextOf(): EvaluationContext {
   return {
     ...{ limits: LIMITS, thresholdVersion: 't1', patientVersion: 'p1', policy: BASE, privacy: 'full' },
+    ageAt: ({ age }) => age,
     patient: (id) => ({
       id,
       name: id,

@@ -2,6 +2,7 @@
 // table and a Kafka in memory that say where everything stands. Tests harm one of them and ask the audit.
 import { runAudit } from '../../jobs/audit.js';
 import { ownWatchPartition } from '../../jobs/watch-partition.js';
+import { createAges } from '../../src/domain/age.js';
 import { ATTRIBUTES } from '../../src/domain/attributes.js';
 import type { AuditReport } from '../../src/domain/audit.js';
 import type { EvaluationContext } from '../../src/domain/evaluate.js';
@@ -24,6 +25,8 @@ import { recordingLogger, recordingMetrics } from './recorders.js';
 import { archiveMessages, importReferenceTables } from './small-lake.js';
 
 export const SOURCE = 'rds';
+/** Its days begin at 18:30 UTC. */
+export const AUDIT_ZONE = 'Asia/Kolkata';
 const PARTITION = 0;
 
 /** What is in force from one reading on. */
@@ -64,6 +67,7 @@ const topicOf = (context: InForce, n: number): EvaluationContext => {
     patientVersion: versionOf('patients', entries).version,
     policy: policyWith({}, { conditions: context.conditions, version: `policy-${n}` }),
     privacy: 'full',
+    ageAt: createAges(AUDIT_ZONE),
     patient: (id) => found.get(id),
   };
 };
@@ -261,6 +265,7 @@ export async function auditWorld(
       prefix: '',
       mapping: DEFAULT_VITALS,
       idStep: 1,
+      timeZone: AUDIT_ZONE,
       attributes: ATTRIBUTES,
       rds: {
         withConnection: (work) =>

@@ -36,6 +36,7 @@ export function watchWorld(name: string, partitions: number) {
         lookupTimeoutMs: 200,
         policy: fixed(policyWith({ clearAfterMs: CLEAR.seconds * 1_000, clearSamples: CLEAR.samples })),
         privacy: 'full',
+        timeZone: 'UTC',
         attributes: ATTRIBUTES,
         clock: systemClock,
         log,

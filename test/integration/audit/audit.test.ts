@@ -339,9 +339,16 @@ const value = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0, -0, 36.05, 35.95, 38.05, 0.5, 9999, 1e-9, 1e12) },
 );
 
+/** Around the hospital's day in which the readings begin, which is another one in UTC; a leap day; nobody yet. */
+const BORN = ['1985-11-24', '1985-11-25', '1985-11-26', '1984-02-29', '2030-01-01', '1800-01-01'];
+
+const age = fc.oneof(
+  { weight: 3, arbitrary: fc.option(fc.integer({ min: 0, max: 130 })).map((years) => ({ age: years })) },
+  { weight: 1, arbitrary: fc.constantFrom(...BORN).map((dateOfBirth) => ({ age: 9, dateOfBirth })) },
+);
 const people = fc
-  .array(fc.option(fc.integer({ min: 0, max: 130 })), { minLength: PATIENTS, maxLength: PATIENTS })
-  .map((ages) => ages.map((age, n): Patient => testPatient(`p${n}`, { age })));
+  .array(age, { minLength: PATIENTS, maxLength: PATIENTS })
+  .map((ages) => ages.map((own, n): Patient => testPatient(`p${n}`, own)));
 
 const timing = fc.record<ConditionTiming>({
   sustainMs: fc.constantFrom(0, 0, 1_000, 4_000),

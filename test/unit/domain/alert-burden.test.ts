@@ -31,6 +31,7 @@ function emails(arrivals: readonly Arrival[], endMs: number): { readonly kind: s
   const play = playDecisions(DEFAULT_POLICY, START_MS);
   const context = {
     ...{ limits, thresholdVersion: 't1', patientVersion: 'p1', policy: DEFAULT_POLICY, privacy: 'full' as const },
+    ageAt: ({ age }: { age: number | null }) => age,
     patient: (id: string) => ({ id, name: id, address: null, phone: null, ward: '4B', age: 30, otherDetails: null }),
   };
   const sent: { kind: string; atMs: number }[] = [];

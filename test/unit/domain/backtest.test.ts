@@ -21,6 +21,7 @@ function contextOf(clearAfterMs: number): EvaluationContext {
     patientVersion: 'p',
     policy: policyWith({ clearAfterMs, clearSamples: 2 }),
     privacy: 'ids',
+    ageAt: ({ age }) => age,
     patient: (id) => (id === 'p1' ? (patient as never) : undefined),
   };
 }

@@ -1,6 +1,7 @@
 // Sustain, samples, clear margin and severity together, against a model that searches whole histories; and what changes in mid-episode.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createAges } from '../../../src/domain/age.js';
 import { createEpisodeBook } from '../../../src/domain/episode-book.js';
 import { type EvaluationContext, evaluate } from '../../../src/domain/evaluate.js';
 import { createInstantReader } from '../../../src/domain/event-time.js';
@@ -43,6 +44,7 @@ function contextOf(policy: Policy, more: Partial<EvaluationContext> = {}): Evalu
     patientVersion: 'p1',
     policy,
     privacy: 'full',
+    ageAt: ({ age }) => age,
     patient: (id) => testPatient(id),
     ...more,
   };
@@ -208,11 +210,14 @@ describe('changed in mid-episode', () => {
       limit('bp', [18, 100], [8, 16], 0),
       limit('bp', [18, 100], [17, 20], 1),
     ]);
-    const aged = (age: number) => contextOf(policyWith(quick), { limits, patient: (id) => testPatient(id, { age }) });
-    expect(said(next(aged(17), 0, 14))).toEqual(['raised high']);
-    const [event] = next(aged(18), 1, 14);
-    expect(event).toMatchObject({ kind: 'resolved', patient: { age: 18 } });
-    expect(said(next(aged(18), 2, 14))).toEqual([]);
+    // START_US is 22:00 UTC: in Berlin the birthday begins an hour later.
+    const context = contextOf(policyWith(quick), {
+      ...{ limits, ageAt: createAges('Europe/Berlin') },
+      patient: (id) => testPatient(id, { age: null, dateOfBirth: '2008-11-25' }),
+    });
+    expect(next(context, 3_599, 14)).toMatchObject([{ kind: 'raised', patient: { age: 17 } }]);
+    expect(next(context, 3_600, 14)).toMatchObject([{ kind: 'resolved', patient: { age: 18 } }]);
+    expect(next(context, 3_601, 14)).toEqual([]);
   });
 
   it('the policy: what is pending is due by the new row, from its first reading on', () => {

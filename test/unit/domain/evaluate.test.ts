@@ -42,6 +42,7 @@ function contextOf(patients: readonly Patient[], more: Partial<EvaluationContext
     patientVersion: 'p1',
     policy: policyWith({}, { version: 'y1' }),
     privacy: 'full',
+    ageAt: ({ age }) => age,
     patient: (id) => byId.get(id),
     ...more,
   };

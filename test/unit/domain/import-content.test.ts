@@ -189,6 +189,17 @@ describe('files', () => {
     ]);
   });
 
+  it('of patients may have dates of birth, and a table without any keeps its version', () => {
+    const head = 'patientid,patientname,patientaddress,phone_number,admitted_ward,age,date_of_birth';
+    const content = contentOfPatientsFile(Buffer.from(`${head}\n1,,,,,,1961-04-23\n2,,,,,9,\n3,,,,,,23.4.61\n`));
+    expect(content.problems).toEqual([
+      'line 4: date_of_birth is no date like 1961-04-23 (leave it empty where it is unknown)',
+    ]);
+    const [one, two] = content.entries;
+    expect(one && patientOfEntry(one)).toMatchObject({ id: '1', age: null, dateOfBirth: '1961-04-23' });
+    expect(two?.json).toBe('[null,null,null,null,9,null]');
+  });
+
   it('from RDS are forgiven, and said', () => {
     const content = contentOfPatients({ patients: [patient('b'), patient('a')], duplicates: 2, withoutId: 1 });
     expect(content.entries.map((entry) => entry.key)).toEqual(['a', 'b']);

@@ -75,6 +75,15 @@ describe('patientOfRow', () => {
   });
 });
 
+it('a date of birth is read where the hospital has one, as a DATE, a DATETIME or text', () => {
+  const mapping = { ...DEFAULT_PATIENTS, dateOfBirth: 'born' };
+  expect(patientColumns(mapping)).toContain('born');
+  const born = (cell: unknown) => patientOfRow(mapping, { patientid: '1', age: 7, born: cell });
+  for (const cell of ['1961-04-23', '1961-04-23 00:00:00', ' 1961-04-23', Buffer.from('1961-04-23')])
+    expect(born(cell)).toMatchObject({ age: 7, dateOfBirth: '1961-04-23' });
+  for (const cell of [null, '0000-00-00', '23/04/1961', '']) expect(born(cell)).not.toHaveProperty('dateOfBirth');
+});
+
 describe('textOfCell', () => {
   it('shows binary that is no UTF-8 without losing a byte', () => {
     expect(textOfCell(Buffer.from('Zoë', 'utf8'))).toBe('Zoë');

@@ -44,6 +44,7 @@ function world(patients: readonly Patient[]) {
     contextFor: async () => ({
       ...{ limits, thresholdVersion: 't1', patientVersion: 'p1', privacy: 'full' as const },
       policy: policyWith({ staleAfterMs: STALE_AFTER * 1_000 }, { expectDataWards: ['ICU'] }),
+      ageAt: ({ age }) => age,
       patient: (id) => known.get(id),
     }),
     ...{ onTick: () => undefined, onOpenEpisodes: () => undefined },

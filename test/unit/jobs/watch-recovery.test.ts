@@ -125,6 +125,7 @@ async function play(
         minSamples: timing.sustainSamples,
       }),
       privacy: 'full',
+      ageAt: ({ age }) => age,
       patient: (id) => testPatient(id),
     }),
     onTick: () => undefined,

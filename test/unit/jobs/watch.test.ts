@@ -87,6 +87,7 @@ function world() {
     lookupTimeoutMs: 500,
     policy: { current: () => policy.now },
     privacy: 'full',
+    timeZone: 'Asia/Kolkata',
     attributes: ATTRIBUTES,
     clock,
     log,

@@ -99,6 +99,25 @@ it('readings_with_limits has each value once, with the verdict, message and seve
   });
 });
 
+it('patients_information tells the age of today where the date of birth is known', async () => {
+  const today = new Date().toISOString().slice(0, 10);
+  const years = Number(today.slice(0, 4));
+  const born: Patient = { ...(patients[0] as Patient), id: 'born', age: 3 };
+  const people: Patient[] = [
+    { ...born, dateOfBirth: `${years - 30}-01-01` },
+    { ...born, id: 'later', dateOfBirth: `${years - 30}-12-31` },
+    { ...born, id: 'counted' },
+  ];
+  const before = await ask('SELECT max(epoch_us(imported_at)) AS us FROM patient');
+  await importReferenceTables(store, { patients: people, limits: LIMITS }, Number(before[0]?.us ?? 0) + 1);
+  const rows = await ask('SELECT patientid, age FROM patients_information ORDER BY patientid');
+  expect(rows).toEqual([
+    { patientid: 'born', age: 30 },
+    { patientid: 'counted', age: 3 },
+    { patientid: 'later', age: today.endsWith('12-31') ? 30 : 29 },
+  ]);
+});
+
 it('episodes and notifications have one row each, from the first measurement to the last', async () => {
   const startMs = START_US / 1_000;
   const at = (second: number) => startMs + second * 1_000;
