@@ -3,6 +3,7 @@
 import type { Attribute } from '../domain/attributes.js';
 import { type AuditTerm, auditTerm, type Found } from '../domain/audit.js';
 import type { IdRange } from '../domain/gap-ledger.js';
+import { versionOf } from '../domain/import-version.js';
 import { createClasses } from './audit-limits.js';
 import { foundIn, insert, text } from './audit-sql.js';
 import { columnName } from './columns.js';
@@ -12,6 +13,8 @@ import { DUCKDB } from './sql-dialect.js';
 /** A device clock may run ahead of the poller by this much. */
 const AHEAD_US = 5_000_000;
 const US_PER_MS = 1_000;
+/** A hospital's table without patients is a version too, of which no lake can have a row. */
+const NOBODY = versionOf('patients', []).version;
 
 /** One partition at the moment of the audit. */
 export interface PartitionCut {
@@ -117,7 +120,7 @@ async function createUntold(lake: LakeSql, { knownPatients }: AuditedAlerts): Pr
     `INSERT INTO untold SELECT DISTINCT p, patient, 'version' FROM reading
      WHERE clear_us IS NULL OR clear_samples IS NULL
        OR limits NOT IN (SELECT version FROM threshold WHERE NOT deleted)
-       OR (people <> '' AND people NOT IN (SELECT people FROM person))`,
+       OR (people NOT IN ('', ${text(NOBODY)}) AND people NOT IN (SELECT people FROM person))`,
   );
   const strangers = await lake.query(
     'SELECT DISTINCT patient FROM reading r WHERE NOT EXISTS (SELECT 1 FROM person w WHERE w.people = r.people AND w.patient = r.patient)',
@@ -249,7 +252,7 @@ async function alertsTerm(lake: LakeSql): Promise<AuditTerm> {
   const only = (a: string, b: string) =>
     `SELECT ${id} AS id, (p, reading, kind) AS k FROM (${side(a)} EXCEPT ${side(b)})`;
   const { rows } = await lake.query(
-    "SELECT count_if(kind = 'raised') AS raised, count_if(kind = 'resolved') AS resolved FROM expected",
+    "SELECT count(*) FILTER (kind = 'raised') AS raised, count(*) FILTER (kind = 'resolved') AS resolved FROM expected",
   );
   return auditTerm('alerts', `${rows[0]?.raised} raised and ${rows[0]?.resolved} resolved by the lake's readings`, {
     'alerts missing on doctors-queue': await foundIn(lake, only('expected', 'actual')),

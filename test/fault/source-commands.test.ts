@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { STEPS } from '../../src/domain/steps.js';
 import { commandWorlds, named } from '../helpers/command-world.js';
 import { createDeployment, type Deployment, MAIN, withKafka } from '../helpers/deployment.js';
+import { expectAuditedWhole } from '../helpers/fault-checks.js';
 import { until } from '../helpers/kafka.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -140,4 +141,5 @@ test('a poller that is killed when it has written is followed by another, which 
   expect(shown.text).toMatch(
     /reason {3}unknown-version\nreading {2}\S+:10[56]\nkey {6}p\n\{"v":2,.*"row":"10[56]"\}\n$/,
   );
+  await expectAuditedWhole(deployment);
 });

@@ -111,7 +111,7 @@ it('makes the version of a full import after any history of overlapping transact
   const openSince = new Set<number>();
   try {
     // The history that waits first, should any: it begins with a deletion of nobody, beside which others insert.
-    const [first, second] = workers as [mysql.Connection, mysql.Connection];
+    const [first, second] = workers;
     await first.beginTransaction();
     await first.query("DELETE FROM patients_information WHERE patientid = '0-3'");
     await second.query("INSERT INTO patients_information (patientid) VALUES ('1-3')");
