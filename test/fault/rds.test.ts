@@ -90,6 +90,9 @@ test('restarted and killed under the storm: every row that it kept is in the lak
   await expectToAddUp(world, end);
   const compared = world.worker.events.filter(({ event }) => event === 'poll.restart-compared');
   expect(compared.every(({ compared: rows }) => Number(rows) > 500)).toBe(true);
+  const noticed = world.worker.events.filter(({ event }) => event === 'poll.server-restarted');
+  const waitedMs = compared.map(({ time }, n) => Date.parse(String(time)) - Date.parse(String(noticed[n]?.time)));
+  console.log(`restart of RDS, polling waits for the comparison: ${waitedMs.join(' and ')} ms`);
   expect(end.broken).toBeGreaterThan(0);
   expect(said(world.worker, 'poll.refused')).toBe(0);
   await expectAuditedWhole(world.deployment);
