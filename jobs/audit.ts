@@ -208,7 +208,8 @@ function lakeTerm({ files, bytes, damage }: LakeExam, behind: readonly string[])
 async function numberedSince(sql: LakeSql, { generation }: Position): Promise<number | null> {
   if ((generation ?? 1) === 1) return null;
   const { rows } = await sql.query(
-    `SELECT max(epoch_us(at)) AS us FROM access_audit WHERE action = 'source-reset'
+    // DuckDB takes a bare `at` for a keyword.
+    `SELECT max(epoch_us("at")) AS us FROM access_audit WHERE action = 'source-reset'
      AND json_extract_string(body, '$.before.generation') <> json_extract_string(body, '$.after.generation')`,
   );
   const us = rows[0]?.us;

@@ -81,7 +81,7 @@ async function alertsTerm(lake: LakeSql): Promise<AuditTerm> {
   const only = (a: string, b: string) =>
     `SELECT ${id} AS id, (p, reading, kind) AS k FROM (${side(a)} EXCEPT ${side(b)})`;
   const { rows } = await lake.query(
-    "SELECT count_if(kind = 'raised') AS raised, count_if(kind = 'worsened') AS worsened, count_if(kind = 'resolved') AS resolved FROM expected",
+    "SELECT count(*) FILTER (kind = 'raised') AS raised, count(*) FILTER (kind = 'worsened') AS worsened, count(*) FILTER (kind = 'resolved') AS resolved FROM expected",
   );
   const [sum] = rows;
   const says = `${sum?.raised} raised, ${sum?.worsened} worsened and ${sum?.resolved} resolved by the lake's readings`;

@@ -1,6 +1,7 @@
 // What the audit's evaluator evaluates: each reading with the limits, patients and timing of its time, and each of its signs as a sample.
 import type { Attribute } from '../domain/attributes.js';
 import type { IdRange } from '../domain/gap-ledger.js';
+import { versionOf } from '../domain/import-version.js';
 import { insert, text } from './audit-sql.js';
 import { columnName } from './columns.js';
 import type { LakeSql } from './query.js';
@@ -9,6 +10,8 @@ import { DUCKDB } from './sql-dialect.js';
 /** A device clock may run ahead of the poller by this much. */
 const AHEAD_US = 5_000_000;
 const US_PER_MS = 1_000;
+/** A hospital's table without patients is a version too, of which no lake can have a row. */
+const NOBODY = versionOf('patients', []).version;
 /** Whoever is older has a wrong date of birth. */
 const OLDEST = 150;
 
@@ -139,7 +142,7 @@ async function createUntold(lake: LakeSql, { knownPatients }: EvaluatedReadings)
     `INSERT INTO untold SELECT DISTINCT p, patient, 'version' FROM reading
      WHERE policy IS NULL OR policy IN (SELECT policy FROM incomplete)
        OR limits NOT IN (SELECT version FROM threshold WHERE NOT deleted)
-       OR (people <> '' AND people NOT IN (SELECT people FROM person))`,
+       OR (people NOT IN ('', ${text(NOBODY)}) AND people NOT IN (SELECT people FROM person))`,
   );
   const strangers = await lake.query(
     'SELECT DISTINCT patient FROM reading r WHERE NOT EXISTS (SELECT 1 FROM person w WHERE w.people = r.people AND w.patient = r.patient)',

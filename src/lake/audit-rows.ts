@@ -25,7 +25,7 @@ export interface RowsAudit {
 export async function auditRows(lake: LakeSql, audited: AuditedRows): Promise<RowsAudit> {
   const { from, to } = audited.ids;
   const own = `source = ${text(audited.readingSource)}`;
-  const since = audited.numberedSinceUs === null ? '' : ` AND epoch_us(at) >= ${audited.numberedSinceUs}`;
+  const since = audited.numberedSinceUs === null ? '' : ` AND epoch_us("at") >= ${audited.numberedSinceUs}`;
   await lake.run(
     `CREATE TABLE held_id AS SELECT CAST(row_id AS HUGEINT) AS id, count(*) AS n, bool_or(mark = 'replayed') AS replayed
      FROM held WHERE ${own} AND row_id BETWEEN ${from} AND ${to} GROUP BY row_id`,

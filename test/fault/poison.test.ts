@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Message } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Kafka, logLevel } from '../../src/kafka/kafkajs.js';
+import { expectAuditHolds } from '../helpers/audit.js';
 import { createDeployment, type Deployment, type WorkerProcess } from '../helpers/deployment.js';
 import { until } from '../helpers/kafka.js';
 import { reading } from '../helpers/readings.js';
@@ -83,15 +84,18 @@ const POISON: readonly Poison[] = [
 let deployment: Deployment;
 let worker: WorkerProcess;
 beforeAll(async () => {
-  deployment = await createDeployment('poison');
+  // One partition: what the poller reads and what is put beside it stand in the order of this test.
+  deployment = await createDeployment('poison', { env: { KAFKA_PARTITIONS: '1', POLL_START: 'beginning' } });
   const neighbours = [...POISON.keys(), POISON.length].map((i) => [`n${i}`, 30]);
   await deployment.sql('INSERT INTO patients_information (patientid, age) VALUES ?', [[...neighbours, ['odd', 30]]]);
   await deployment.sql(`INSERT INTO Threshold_Reference_table VALUES ('heartBeat', 0, 40, 0, 69, 1, 'low'),
     ('heartBeat', 0, 40, 70, 78, 0, 'normal'), ('heartBeat', 0, 40, 79, 9999, 1, 'high')`);
   for (const table of ['patients', 'thresholds']) expect((await deployment.run(['import', table])).code).toBe(0);
-  worker = deployment.worker('archive,watch');
+  worker = deployment.worker('poll,archive,watch');
 });
 afterAll(() => deployment?.close());
+
+const metrics = async () => (await worker.get('/metrics'))?.body;
 
 it('each poison is one dead row, and every neighbour is a row and an alert', async () => {
   const kafka = new Kafka({ brokers: [...testStack().kafkaBrokers], logLevel: logLevel.NOTHING });
@@ -107,7 +111,14 @@ it('each poison is one dead row, and every neighbour is a row and an alert', asy
     } as unknown as Message;
     await producer.send({ topic: `${deployment.env.KAFKA_PREFIX}vital-info`, messages: [message] });
   };
-  const neighbour = (i: number) => send(`n${i}`, JSON.stringify(reading(i + 1, `n${i}`, { heartBeat: 200 })));
+  const polled = async () => Number(/^wardwatch_poll_rows_total (\d+)$/m.exec((await metrics()) ?? '')?.[1] ?? 0);
+  const neighbour = async (i: number) => {
+    await deployment.sql(
+      'INSERT INTO patients_vital_info (customerId, recorded_at, heartBeat) VALUES (?, NOW(6), 200)',
+      [`n${i}`],
+    );
+    await until(`neighbour ${i} is on its way`, async () => (await polled()) === i + 1, 60_000);
+  };
   for (const [i, { key, value, bytes }] of POISON.entries()) {
     await neighbour(i);
     await send(key === undefined ? 'odd' : key, value, bytes);
@@ -151,7 +162,7 @@ it('each poison is one dead row, and every neighbour is a row and an alert', asy
   );
   expect(raised).toHaveLength(POISON.length + 1);
   expect(new Set(raised.map(({ n }) => n))).toEqual(new Set(['1']));
-  const { body = '' } = (await worker.get('/metrics')) ?? {};
+  const body = (await metrics()) ?? '';
   const total = (name: string, label = '') =>
     [...body.matchAll(new RegExp(`^wardwatch_${name}\\{.*${label}.*\\} (\\d+)$`, 'gm'))].reduce(
       (n, match) => n + Number(match[1]),
@@ -162,4 +173,5 @@ it('each poison is one dead row, and every neighbour is a row and an alert', asy
   expect(total('archive_dead_rows_total', 'topic="vital-info"')).toBe(dead.length);
   // Nothing had to be done twice for it.
   expect(worker.events.filter(({ event }) => event === 'kafka.partition.failed')).toEqual([]);
+  await expectAuditHolds(deployment);
 });

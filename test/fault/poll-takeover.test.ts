@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { createDeployment, type Deployment, type WorkerProcess, withKafka } from '../helpers/deployment.js';
+import { expectAuditedWhole } from '../helpers/fault-checks.js';
 import { until, valuesOf } from '../helpers/kafka.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -70,6 +71,8 @@ test('killed again and again, each time by SIGKILL while rows come: the other on
   const expected = Array.from({ length: written }, (_, n) => n + 1);
   await until('all is read', async () => (await rows()).length >= written, WITHIN_MS);
   expect((await rows()).sort((a, b) => a - b)).toEqual(expected);
+  own.worker('archive');
+  await expectAuditedWhole(own);
   const sorted = [...waitedMs].sort((a, b) => a - b);
   console.log(
     `takeover of poll, kill to the first row of after it: median ${sorted[KILLS >> 1]} ms, worst ${sorted.at(-1)} ms`,

@@ -4,6 +4,7 @@ import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/telemetry/clock.js';
 import { createDeployment, type Deployment, type WorkerProcess } from '../helpers/deployment.js';
+import { expectAuditedWhole } from '../helpers/fault-checks.js';
 import { until } from '../helpers/kafka.js';
 import { seededRandom } from '../helpers/poll-world.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -28,7 +29,7 @@ const said = (worker: WorkerProcess, event: string) => worker.events.filter((lin
 async function polling(name: string): Promise<{ deployment: Deployment; worker: WorkerProcess }> {
   const deployment = await createDeployment(name, { rdsUrl: server.url });
   deployments.push(deployment);
-  const worker = deployment.worker('poll');
+  const worker = deployment.worker('poll,archive');
   await until('polling has begun', () => said(worker, 'poll.first-start') > 0, WITHIN_MS);
   return { deployment, worker };
 }
@@ -47,6 +48,20 @@ async function dataFolder(): Promise<string> {
   const [[row]] = await connection.query<mysql.RowDataPacket[]>('SELECT @@datadir AS folder');
   connection.destroy();
   return String(row?.folder).replace(/\/$/, '');
+}
+
+/** A person accepts the table as it is from this id on; what is read from there has a name of its own, and everything adds up. */
+async function resetAndGoOn({ deployment, worker }: { deployment: Deployment; worker: WorkerProcess }, from: number) {
+  const before = await metric(worker, 'poll_rows_total');
+  const reset = await deployment.run(['source', 'reset', '--from', String(from), '--reason', 'another copy']);
+  expect(reset.code, reset.err).toBe(0);
+  const [{ n }] = (await deployment.sql(`SELECT COUNT(*) AS n FROM patients_vital_info WHERE id >= ${from}`)) as [
+    { n: number },
+  ];
+  expect(n).toBeGreaterThan(0);
+  const read = () => metric(worker, 'poll_rows_total');
+  await until('the other rows are read', async () => (await read()) === before + n, WITHIN_MS);
+  await expectAuditedWhole(deployment);
 }
 
 async function refusal(worker: WorkerProcess): Promise<string> {
@@ -75,8 +90,12 @@ test('restarted and killed under the storm: every row that it kept is in the lak
   await expectToAddUp(world, end);
   const compared = world.worker.events.filter(({ event }) => event === 'poll.restart-compared');
   expect(compared.every(({ compared: rows }) => Number(rows) > 500)).toBe(true);
+  const noticed = world.worker.events.filter(({ event }) => event === 'poll.server-restarted');
+  const waitedMs = compared.map(({ time }, n) => Date.parse(String(time)) - Date.parse(String(noticed[n]?.time)));
+  console.log(`restart of RDS, polling waits for the comparison: ${waitedMs.join(' and ')} ms`);
   expect(end.broken).toBeGreaterThan(0);
   expect(said(world.worker, 'poll.refused')).toBe(0);
+  await expectAuditedWhole(world.deployment);
   world.worker.signal('SIGTERM');
   expect(await world.worker.exited).toBe(0);
 });
@@ -112,6 +131,7 @@ test('cut off, stalled and slow again and again under the storm, beside bulk ins
   expect(end.broken).toBe(0);
   expect(said(world.worker, 'poll.source-unavailable')).toBeGreaterThan(0);
   expect(said(world.worker, 'poll.refused')).toBe(0);
+  await expectAuditedWhole(world.deployment);
   world.worker.signal('SIGTERM');
   expect(await world.worker.exited).toBe(0);
   await proxy.close();
@@ -138,6 +158,7 @@ test('replaced by an older copy of itself: refused while its ids end below, and 
   expect((await world.worker.get('/ready'))?.body).toContain('`wardwatch source reset`');
   expect(await metric(world.worker, 'poll_rows_total')).toBe(5);
   rmSync(`${folder}.copy`, { recursive: true });
+  await resetAndGoOn(world, 4);
 });
 
 test('a crash that loses commits (innodb_flush_log_at_trx_commit = 0): rows that were read are missed at once, also behind new ones', async () => {
@@ -158,6 +179,7 @@ test('a crash that loses commits (innodb_flush_log_at_trx_commit = 0): rows that
   const reasons = async () => (await world.worker.get('/ready'))?.body ?? '';
   await until('it is seen', async () => (await reasons()).includes('2 say something else now (3, 4)'), WITHIN_MS);
   expect(await metric(world.worker, 'poll_rows_total')).toBe(4);
+  await resetAndGoOn(world, 3);
 });
 
 test('locked for longer than any time-out: said in words, no threads pile up, every row is read once the lock is gone', async () => {
@@ -179,6 +201,7 @@ test('locked for longer than any time-out: said in words, no threads pile up, ev
   holder.destroy();
   await until('all is read', async () => (await metric(world.worker, 'poll_rows_total')) === 3, WITHIN_MS);
   await until('it is ready', async () => (await world.worker.get('/ready'))?.status === 200);
+  await expectAuditedWhole(world.deployment);
 });
 
 test('a held transaction is named by source status; doctor proves that lists are new, and says when none is', async () => {
@@ -234,4 +257,5 @@ test('a held transaction is named by source status; doctor proves that lists are
   await agent;
   held.destroy();
   expect(beside).toMatchObject({ verdict: 'warning', found: expect.stringContaining('were all old') });
+  await expectAuditedWhole(world.deployment);
 });

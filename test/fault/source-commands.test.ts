@@ -1,11 +1,12 @@
-// Requests to the active poller while it is fenced at any step, or killed (at each step: steps.test.ts): begun anew, and nothing is added twice.
-import { spawn } from 'node:child_process';
+// Requests to the active poller while it is fenced at any step, frozen, or killed (at each step: steps.test.ts): begun anew, and nothing is added twice.
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { STEPS } from '../../src/domain/steps.js';
 import { commandWorlds, named } from '../helpers/command-world.js';
-import { createDeployment, type Deployment, MAIN, withKafka } from '../helpers/deployment.js';
+import { createDeployment, type Deployment, MAIN, startWorker, withKafka } from '../helpers/deployment.js';
+import { expectAuditedWhole } from '../helpers/fault-checks.js';
 import { until } from '../helpers/kafka.js';
 import { testStack } from '../helpers/stack.js';
 
@@ -140,4 +141,45 @@ test('a poller that is killed when it has written is followed by another, which 
   expect(shown.text).toMatch(
     /reason {3}unknown-version\nreading {2}\S+:10[56]\nkey {6}p\n\{"v":2,.*"row":"10[56]"\}\n$/,
   );
+  await expectAuditedWhole(deployment);
+});
+
+test('a poller that was frozen over a request and wakes when its successor has carried it out adds nothing', async () => {
+  const part = 30;
+  const steps = ['command.chains-passed', 'command.before-commit', 'command.after-commit'] as const;
+  const live = steps.length * part + 1;
+  const deployment = await createDeployment('frozen', { env: { POLL_START: String(live) } });
+  onTestFinished(() => deployment.close());
+  const insert = (ids: readonly number[]) =>
+    deployment.sql('INSERT INTO patients_vital_info (id, customerId, recorded_at, heartBeat) VALUES ?', [
+      ids.map((id) => [id, `p${id % 7}`, new Date(), 72]),
+    ]);
+  await insert(Array.from({ length: live }, (_, n) => n + 1));
+  deployment.worker('archive');
+  const held = async () => (await deployment.lake('SELECT row_id FROM vital_info')).map(({ row_id: id }) => Number(id));
+  for (const [n, step] of steps.entries()) {
+    const zombie = startWorker(['--roles', 'poll', '--at', `${step}:1:SIGSTOP`], deployment.env, KILLER);
+    onTestFinished(() => zombie.signal('SIGKILL'));
+    const answer = typed(deployment, 'source', 'backfill', '--from', `${n * part + 1}`, '--to', `${(n + 1) * part}`);
+    const isFrozen = () =>
+      execFileSync('ps', ['-o', 'stat=', '-p', String(zombie.child.pid)], { encoding: 'utf8' }).startsWith('T');
+    await until(`${step} is come to`, isFrozen, ANSWER_WITHIN_MS);
+    const successor = deployment.worker('poll');
+    const { code, text } = await answer;
+    const added = step === 'command.after-commit' ? `0 added, ${part} were in` : `${part} added`;
+    expect({ step, code, text }).toMatchObject({ step, code: 0, text: expect.stringContaining(added) });
+    zombie.signal('SIGCONT');
+    const found = () => zombie.events.some(({ event }) => event === 'poll.fenced');
+    await until(`${step}: it has found out`, found, ANSWER_WITHIN_MS);
+    await insert([live + n + 1]);
+    await until('polling goes on', async () => (await held()).includes(live + n + 1), ANSWER_WITHIN_MS);
+    for (const worker of [zombie, successor]) worker.signal('SIGTERM');
+    expect(await Promise.all([zombie.exited, successor.exited])).toEqual([0, 0]);
+  }
+  const last = deployment.worker('poll');
+  const all = Array.from({ length: live + steps.length }, (_, n) => n + 1);
+  expect((await held()).sort((a, b) => a - b)).toEqual(all);
+  await expectAuditedWhole(deployment);
+  last.signal('SIGTERM');
+  expect(await last.exited).toBe(0);
 });

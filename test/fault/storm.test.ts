@@ -2,6 +2,7 @@
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/telemetry/clock.js';
+import { expectAuditedWhole } from '../helpers/fault-checks.js';
 import { until } from '../helpers/kafka.js';
 import { type PrivateUrl, startMysql } from '../helpers/services.js';
 import { lakeNow, tableNow } from '../helpers/storm.js';
@@ -52,6 +53,7 @@ describe('nothing is lost, doubled or given up too soon', () => {
     // It was a storm: without the ledger these rows would have been passed over, and these ids waited for.
     expect(await metric(world.worker, 'poll_late_rows_total')).toBeGreaterThan(100);
     expect(end.rolledBack.length).toBeGreaterThan(100);
+    await expectAuditedWhole(world.deployment);
     world.worker.signal('SIGTERM');
     expect(await world.worker.exited).toBe(0);
   });
@@ -85,5 +87,6 @@ describe('nothing is lost, doubled or given up too soon', () => {
     await settled(world);
     await expectToAddUp(world, end);
     await until('the alarm ends', async () => !(await alarm()));
+    await expectAuditedWhole(world.deployment);
   });
 });

@@ -56,6 +56,8 @@ export interface AuditWorld {
   next: number;
   readonly forces: readonly InForce[];
   readonly accesses: Record<string, unknown>[];
+  /** How often ids began to be handed out anew, and where; absent: never. */
+  renumbered?: { readonly generation: number; readonly startId: bigint };
 }
 
 const topicOf = (context: InForce, n: number): EvaluationContext => {
@@ -241,9 +243,10 @@ export async function auditWorld(
     {
       server: { uuid: 'u1', startedAt: '2026-11-01T00:00:00.000000Z' },
       ledger,
-      startId: 1n,
+      startId: world.renumbered?.startId ?? 1n,
       reachedEndAt: null,
       evidence: 'trx',
+      ...(world.renumbered ? { generation: world.renumbered.generation } : {}),
     },
     0,
   );

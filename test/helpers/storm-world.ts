@@ -24,7 +24,11 @@ export async function startStormWorld(
   intervalMs: number,
   proxyPort?: number,
 ): Promise<StormWorld> {
-  const deployment = await createDeployment(name, { rdsUrl, env: { POLL_INTERVAL_MS: String(intervalMs) } });
+  const deployment = await createDeployment(name, {
+    rdsUrl,
+    // Its default names the server's address, which is another one behind a proxy.
+    env: { POLL_INTERVAL_MS: String(intervalMs), WARDWATCH_SOURCE: 'storm' },
+  });
   const url = String(deployment.env.RDS_URL);
   const through = new URL(url);
   if (proxyPort !== undefined) through.port = String(proxyPort);

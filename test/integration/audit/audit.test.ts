@@ -13,7 +13,14 @@ import type { Reading } from '../../../src/domain/reading.js';
 import type { ThresholdRow } from '../../../src/domain/threshold.js';
 import { diskFileOps } from '../../../src/lake/file-ops.js';
 import { createFolderStore } from '../../../src/lake/folder-store.js';
-import { type AuditWorld, archiveWorld, auditWorld, evaluatedWorld, type InForce } from '../../helpers/audit-bench.js';
+import {
+  type AuditWorld,
+  archiveWorld,
+  auditWorld,
+  evaluatedWorld,
+  type InForce,
+  SOURCE,
+} from '../../helpers/audit-bench.js';
 import { limit, SEED_LIMITS, TEMPERATURE_LIMITS } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
 import { policyWith } from '../../helpers/policies.js';
@@ -76,6 +83,20 @@ describe('The audit', () => {
       '2 events decided about; of 2 decisions to send 2 accepted, 0 covered, 0 cancelled, 0 held or dead',
     ]);
     expect(report.apart['ids since deleted in RDS']).toEqual({ count: 1, first: ['2'] });
+  });
+
+  it("holds where nobody is in the hospital's table: each value of a stranger is unclassified", async () => {
+    const strangers = await ask(
+      await evaluatedWorld([{ ...FORCE, patients: [] }], [{ readings: [reading(1, 'x', { heartBeat: 72 })] }]),
+    );
+    expect(offending(strangers)).toEqual({});
+    expect(strangers.terms.at(-1)?.says).toMatch(/^1 raised and 0 resolved/);
+  });
+
+  it('says zero where there is nothing to raise', async () => {
+    const quiet = await ask(await evaluatedWorld([FORCE], [{ readings: [reading(1, 'p1', {})] }]));
+    expect(offending(quiet)).toEqual({});
+    expect(quiet.terms.at(-1)?.says).toMatch(/^0 raised and 0 resolved/);
   });
 
   it('looks no further than below the lowest open gap, nor beyond what was asked for', async () => {
@@ -177,6 +198,39 @@ describe('The audit', () => {
     const report = await ask(world);
     expect(offending(report)).toEqual({});
     expect(report.apart['readings that a person let watch pass over']?.count).toBe(9);
+  });
+
+  it('looks at the rows and gaps of the numbering since a reset, and names what is missing of those', async () => {
+    const again = { source: `${SOURCE}@2` };
+    const world = await evaluatedWorld(
+      [FORCE],
+      [{ readings: [1, 2, 3].map((n) => reading(n, 'p2', {})) }, { readings: [{ ...reading(2, 'p2', {}), ...again }] }],
+    );
+    // Before the reset 2 was given up once; the row that has the id now is another.
+    world.gaps.push({ from: 2, to: 2 });
+    world.accesses.push({
+      ...{
+        v: 1,
+        at: '2026-11-25T00:00:00.000000Z',
+        user: 'ops',
+        action: 'source-reset',
+        patientId: null,
+        reason: 'copy',
+      },
+      ...{ before: { generation: 1 }, after: { generation: 2 } },
+    });
+    world.renumbered = { generation: 2, startId: 2n };
+    world.rds = [1n, 2n];
+    world.high = 2n;
+    const report = await ask(world);
+    expect(offending(report)).toEqual({});
+    expect(report.ids).toEqual({ from: '2', to: '2' });
+    expect(report.apart['rows of an earlier numbering or another source']?.count).toBe(3);
+    world.rds.push(3n);
+    world.high = 3n;
+    expect(offending(await auditWorld(store, world))).toMatchObject({
+      'rows: ids of RDS that are not in the lake': ['3'],
+    });
   });
 
   it.each(plants)('names %s', async (_what, plant, named) => {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ALARM_NAMES } from '../../../src/domain/alarms.js';
+import { testTitles } from '../../helpers/test-titles.js';
 
 const GUARANTEES = 'ops/docs/guarantees.md';
 const RUNBOOK = 'ops/docs/runbook.md';
@@ -24,7 +25,7 @@ function wrongClaims(markdown: string): string[] {
     if (tests.length === 0) return [`${claim}: names no test`];
     return tests.flatMap(([, file = '', name]) => {
       if (!existsSync(file)) return [`${claim}: ${file} does not exist`];
-      if (name && !readFileSync(file, 'utf8').includes(name.trim()))
+      if (name && !testTitles(readFileSync(file, 'utf8')).some((title) => title.startsWith(name.trim())))
         return [`${claim}: ${file} has no test "${name.trim()}"`];
       return [];
     });
@@ -59,6 +60,25 @@ test('a claim without a test, with a missing file or a wrong name is found', () 
   expect(wrongClaims(`${head}| a | b |  | \`test/unit/docs/guarantees.test.ts\` |\n`)).toEqual([
     'a: not 4 filled cells',
   ]);
+});
+
+test('a title is what a test of the file is called: no comment, no other text, nothing that is skipped or still to come', () => {
+  const file = [
+    "// test('in a comment', () => {});",
+    "/*\ntest('in a longer comment', () => {});\n*/",
+    "const text = 'some text';",
+    "test.skip('skipped', () => {});",
+    "describe.skip('a skipped group', () => {",
+    "  it('within it', () => {});",
+    '});',
+    "it.todo('to come');",
+    "describe('a group', () => {",
+    "  it.each<[string, () => void]>([['of (a table', () => run(')')]])('each %s', () => {});",
+    "  it.runIf(isRoot())(\n    'that asks for more',\n    () => {},\n  );",
+    '});',
+    'test("it\'s the last", () => {});',
+  ];
+  expect(testTitles(file.join('\n'))).toEqual(['a group', 'each %s', 'that asks for more', "it's the last"]);
 });
 
 test('each section of the runbook has its four parts, and so has each of technical-alarms.md, one an alarm', () => {
