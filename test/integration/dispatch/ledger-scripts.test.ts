@@ -276,4 +276,40 @@ describe('the limiter', () => {
     await at(5_000 + 16_000);
     expect(await ask('c')).toEqual({ outcome: 'go', slowed: true });
   });
+
+  test('throttled for ten minutes: hardly anything is tried meanwhile, and no burst follows', async () => {
+    const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
+    const limits = { ...LIMITS, perSecond: 8, burst: 8, digestAbove: 1_000 };
+    await open(...ids.map((id) => made(id)));
+    const MINUTES_10 = 600_000;
+    let tried = 0;
+    let sent = 0;
+    /** Everybody who waits asks once in 500 ms; SNS takes or throttles. */
+    const turn = async (ms: number, throttled: boolean) => {
+      await at(ms);
+      const waiting = ids.slice(sent, sent + 20);
+      for (const id of waiting) {
+        const answer = await ledger.limiter.admit(await row(id), limits);
+        if (answer.outcome !== 'go') break;
+        tried += 1;
+        if (throttled) await ledger.limiter.slow(TOPIC);
+        else {
+          sent += 1;
+          if (answer.slowed) await ledger.limiter.ease(TOPIC);
+        }
+      }
+      return sent;
+    };
+    for (let ms = 0; ms < MINUTES_10; ms += 2_000) await turn(ms, true);
+    // A sixteenth of 8 a second, once it has slowed down.
+    expect(tried).toBeLessThanOrEqual(300 + limits.burst);
+    expect(tried).toBeGreaterThan(200);
+    let before = 0;
+    for (let ms = MINUTES_10; ms < MINUTES_10 + 20_000; ms += 500) {
+      const now = await turn(ms, false);
+      expect(now - before).toBeLessThanOrEqual(limits.burst);
+      before = now;
+    }
+    expect(sent).toBeGreaterThan(100);
+  });
 });
