@@ -7,7 +7,7 @@ import { GUARD, type ScriptRow } from './script-guard.js';
  */
 export const LIMITER_SCRIPTS = {
   /**
-   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, look again ms, keep ms
+   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, look again ms, keep ms, spread at most ms, spread each ms
    * → {'go', factor} | {'wait', ms, 'limited' or 'digest'} | {'digest', window ms}
    */
   admit: {
@@ -41,8 +41,9 @@ if digesting and poolable then
     answer = {'digest', window}
   else
     if last < 0 then redis.call('HSET', bucket, 'window', window) end
-    -- At the window's end the first to come back makes the digests, for all that wait.
-    answer = {'wait', window + every - now, 'digest'}
+    -- At the window's end the first to come back makes the digests, for all that wait. Thousands at once would only be in each other's way.
+    local spread = math.min(ARGV[14] + 0, redis.call('ZRANK', pool, id) * ARGV[15])
+    answer = {'wait', window + every - now + spread, 'digest'}
   end
 else
   local ahead = redis.call('ZCOUNT', line, '-inf', '(' .. ARGV[3])
