@@ -24,7 +24,7 @@ const POLICY: Policy = {
     { name: 'icu', match: { wards: ['ICU'] }, topic: ICU_ARN, reminder: null, escalation: [] },
     { name: 'default', match: {}, topic: TOPIC_ARN, reminder: null, escalation: [] },
   ],
-  limits: { perSecond: 4, burst: 4, digestAbove: 20, digestEveryMs: 2_000 },
+  limits: { perSecond: 8, burst: 8, digestAbove: 20, digestEveryMs: 5_000 },
 };
 
 let bench: AlertBench;

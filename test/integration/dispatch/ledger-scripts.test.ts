@@ -256,8 +256,18 @@ describe('the limiter', () => {
     expect([await ask('c'), await ask('d')]).toEqual([{ outcome: 'digest', windowMs: nowMs }, wait(10_010, 'digest')]);
     await ledger.limiter.leave(TOPIC, ids);
     expect(await ledger.limiter.pool(TOPIC, 9)).toEqual([]);
+    // While digests wait to be sent no more are made.
+    const digests = ['x', 'y', 'z', 'w'].map((id) => made(id, { kind: 'digest', severity: 'high' }));
+    await open(...digests);
+    for (const { notificationId } of digests) await ask(notificationId);
+    await at(20_000);
+    expect([await ask('d'), await ask('x'), await ask('y')]).toEqual([wait(10_000, 'digest'), go, go]);
+    await at(30_000);
+    expect([await ask('z'), await ask('w')]).toEqual([go, go]);
+    expect(await ask('d')).toEqual({ outcome: 'digest', windowMs: nowMs });
+    await ledger.limiter.leave(TOPIC, ids);
     // A minute later there are few again.
-    await at(75_000);
+    await at(95_000);
     expect(await ask('e')).toEqual(go);
   });
 
