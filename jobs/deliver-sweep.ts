@@ -1,6 +1,6 @@
 // The sweeper: every row of the ledger that should have moved and has no live job gets one. What Redis or a crash lost of the mailbox comes back.
 import type { QueueRegistry } from '../queues/registry.js';
-import type { DueRow, Ledger } from '../src/domain/ledger.js';
+import { type DueRow, isSettled, type Ledger } from '../src/domain/ledger.js';
 import { jobId } from '../src/domain/notification.js';
 import type { Logger, Metrics } from '../src/domain/ports.js';
 import { addDelivery } from './deliver-job.js';
@@ -30,7 +30,10 @@ export interface SweepParts {
 export async function sweepNotifications(parts: SweepParts): Promise<number> {
   const { ledger, metrics } = parts;
   const rows = await ledger.overdue(SWEEP_ROWS);
-  const added = await Promise.all(rows.map((row) => revive(parts, row)));
+  const waiting = await openAmong(ledger, new Set(rows.map(({ coveredBy }) => coveredBy)));
+  // What stands for them drives them.
+  const own = rows.filter(({ coveredBy }) => !waiting.has(coveredBy));
+  const added = await Promise.all(own.map((row) => revive(parts, row)));
   await ledger.postpone(
     rows.map(({ notificationId }) => notificationId),
     LOOK_AGAIN_MS,
@@ -39,6 +42,16 @@ export async function sweepNotifications(parts: SweepParts): Promise<number> {
   for (const state of OPEN_STATES)
     metrics.gauge('notifications_open', counts[state] ?? 0, { state: state.toLowerCase() });
   return added.filter(Boolean).length;
+}
+
+async function openAmong(ledger: Ledger, ids: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const open = await Promise.all(
+    [...ids].map(async (id) => {
+      const row = id === '' ? undefined : await ledger.read(id);
+      return row && !isSettled(row.state) ? [id] : [];
+    }),
+  );
+  return new Set(open.flat());
 }
 
 async function revive({ ledger, queues, log }: SweepParts, row: DueRow): Promise<boolean> {

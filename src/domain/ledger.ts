@@ -84,6 +84,8 @@ export interface OpenedRow {
 
 export interface DueRow extends Pick<NewNotification, 'notificationId' | 'severity' | 'kind'> {
   readonly generation: number;
+  /** Of a row that is COVERED; '' of all others. */
+  readonly coveredBy: string;
 }
 
 /** A row as it was seen: it is covered only if nothing has happened to it since. */

@@ -124,12 +124,16 @@ export function createNotificationLedger(guarded: RunScript, keys: LedgerKeys): 
 }
 
 /** Its first look takes it off the list. */
-const GONE = { generation: 0, severity: 'low', kind: 'raised' } as const;
+const GONE = { generation: 0, severity: 'low', kind: 'raised', coveredBy: '' } as const;
 
 function parseState(answer: ScriptAnswer) {
   const opened = parseOpened(answer);
-  const [, , severity, kind] = answer as readonly (string | null)[];
-  return opened && { ...opened, severity: severity as DueRow['severity'], kind: kind as DueRow['kind'] };
+  if (!opened) return undefined;
+  const [, , severity, kind, coveredBy] = answer as readonly (string | null)[];
+  return {
+    ...{ ...opened, severity: severity as DueRow['severity'], kind: kind as DueRow['kind'] },
+    coveredBy: opened.state === 'COVERED' ? (coveredBy ?? '') : '',
+  };
 }
 
 function parseOpened(answer: ScriptAnswer): OpenedRow | undefined {

@@ -7,7 +7,7 @@ import { GUARD, type ScriptRow } from './script-guard.js';
  */
 export const LIMITER_SCRIPTS = {
   /**
-   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, look again ms, keep ms
+   * ARGV epoch, id, score, poolable, raised, per second, burst, digest above, digest every ms, window ms, grace ms, look again ms, keep ms, spread at most ms, spread each ms, look again at most ms
    * → {'go', factor} | {'wait', ms, 'limited' or 'digest'} | {'digest', window ms}
    */
   admit: {
@@ -36,13 +36,17 @@ local answer
 if digesting and poolable then
   local window = now - now % every
   local last = tonumber(have[4] or '-1')
-  if last >= 0 and last ~= window then
+  -- While digests wait that would go before it, whatever comes is for a later and larger one.
+  local first = redis.call('ZRANGE', pool, 0, 0, 'WITHSCORES')
+  local before = redis.call('ZCOUNT', line, '-inf', first[2])
+  if last >= 0 and last ~= window and before < burst then
     redis.call('HSET', bucket, 'window', window)
     answer = {'digest', window}
   else
     if last < 0 then redis.call('HSET', bucket, 'window', window) end
-    -- At the window's end the first to come back makes the digests, for all that wait.
-    answer = {'wait', window + every - now, 'digest'}
+    -- At the window's end the first to come back makes the digests, for all that wait. Thousands at once would only be in each other's way.
+    local spread = math.min(ARGV[14] + 0, redis.call('ZRANK', pool, id) * ARGV[15])
+    answer = {'wait', window + every - now + spread, 'digest'}
   end
 else
   local ahead = redis.call('ZCOUNT', line, '-inf', '(' .. ARGV[3])
@@ -54,9 +58,9 @@ else
     tokens = tokens - 1
     answer = {'go', have[3] or '1'}
   else
-    -- Others may leave the line: whoever has long to wait looks again half-way.
+    -- Others may leave the line, and a throttled topic comes back: whoever has long to wait looks again before.
     local turn = math.ceil((ahead + 1 - tokens) / rate)
-    answer = {'wait', math.min(turn, math.max(ARGV[12] + 0, math.ceil(turn / 2))), 'limited'}
+    answer = {'wait', math.min(turn, math.max(ARGV[12] + 0, math.min(math.ceil(turn / 2), ARGV[16] + 0))), 'limited'}
   end
 end
 redis.call('HSET', bucket, 'tokens', tostring(tokens), 'at', now)

@@ -251,12 +251,12 @@ local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 if not first[2] then return -1 end
 return math.max(0, now - first[2])`,
   },
-  /** … rows → {state, generation, severity, kind}… */
+  /** … rows → {state, generation, severity, kind, coveredBy}… */
   states: {
     keys: 'any',
     lua: `${GUARD}
 local rows = {}
-for i = 5, #KEYS do rows[i - 4] = redis.call('HMGET', KEYS[i], 'state', 'generation', 'severity', 'kind') end
+for i = 5, #KEYS do rows[i - 4] = redis.call('HMGET', KEYS[i], 'state', 'generation', 'severity', 'kind', 'coveredBy') end
 return rows`,
   },
   /** … ms, ids… */

@@ -62,7 +62,7 @@ export function createLook({ observer, received }) {
       empty(
         `${toSend.length} decisions to send: not accepted`,
         toSend
-          .filter(({ record, states, accepted }) => accepted.length === 0 && !wasUnwanted(record, states))
+          .filter((entry) => entry.accepted.length === 0 && !wasUnwanted(entry, toSend))
           .map(({ record, states }) => `${record.eventId} ${states}`),
       ),
       empty(
@@ -85,9 +85,17 @@ export function createLook({ observer, received }) {
   };
 }
 
-/** A reminder or an escalation whose alert had ended before it was published; nothing else is left untold in a run under faults. */
-function wasUnwanted({ kind }, states) {
-  return ['reminder', 'escalated', 'stale'].includes(kind) && states.at(-1) === 'cancelled';
+/**
+ * A reminder or an escalation whose alert had ended before it was published, and the end for those who had been told of nothing else:
+ * all that is left untold in a run under faults.
+ */
+function wasUnwanted({ record, states }, toSend) {
+  if (states.at(-1) !== 'cancelled') return false;
+  if (record.kind !== 'resolved') return ['reminder', 'escalated', 'stale'].includes(record.kind);
+  const { episodeId, destination } = record;
+  return !toSend.some(
+    (one) => one.accepted.length > 0 && one.record.episodeId === episodeId && one.record.destination === destination,
+  );
 }
 
 /** By topic and what it tells of, an event or a whole digest: in a run under faults each topic is told of it once. */

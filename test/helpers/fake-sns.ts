@@ -1,6 +1,7 @@
 // An SNS of our own for tests that count: speaks the query protocol over HTTP and fails in the ways that SNS and networks do.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { systemClock } from '../../src/telemetry/clock.js';
 
 /** How the next publishes are answered. `then` (default `accept`) is what happens after `times`. */
 export type Behaviour =
@@ -26,6 +27,8 @@ export interface Published {
   readonly attributes: Readonly<Record<string, string>>;
   /** True where the client got the id. */
   readonly told: boolean;
+  /** Monotonic. */
+  readonly atMs: number;
 }
 
 export interface FakeSns {
@@ -107,6 +110,7 @@ function published(form: URLSearchParams, messageId: string, told: boolean): Pub
     body: form.get('Message') ?? '',
     attributes,
     told,
+    atMs: systemClock.monotonicMs(),
   };
 }
 

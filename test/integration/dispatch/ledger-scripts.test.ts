@@ -247,17 +247,27 @@ describe('the limiter', () => {
     );
     const answers = [];
     for (const id of ids) answers.push(await ask(id));
-    expect(answers).toEqual([go, go, wait(1_000), wait(1_000), wait(10_000, 'digest'), wait(10_000, 'digest')]);
+    expect(answers).toEqual([go, go, wait(1_000), wait(1_000), wait(10_010, 'digest'), wait(10_000, 'digest')]);
     // Not a patient's: by itself, and in nobody's way.
     await at(1_000);
     expect(await ask('t')).toEqual(go);
     expect(await ledger.limiter.pool(TOPIC, 2)).toEqual(['f', 'c']);
     await at(10_000);
-    expect([await ask('c'), await ask('d')]).toEqual([{ outcome: 'digest', windowMs: nowMs }, wait(10_000, 'digest')]);
+    expect([await ask('c'), await ask('d')]).toEqual([{ outcome: 'digest', windowMs: nowMs }, wait(10_010, 'digest')]);
     await ledger.limiter.leave(TOPIC, ids);
     expect(await ledger.limiter.pool(TOPIC, 9)).toEqual([]);
+    // While digests wait to be sent no more are made.
+    const digests = ['x', 'y', 'z', 'w'].map((id) => made(id, { kind: 'digest', severity: 'high' }));
+    await open(...digests);
+    for (const { notificationId } of digests) await ask(notificationId);
+    await at(20_000);
+    expect([await ask('d'), await ask('x'), await ask('y')]).toEqual([wait(10_000, 'digest'), go, go]);
+    await at(30_000);
+    expect([await ask('z'), await ask('w')]).toEqual([go, go]);
+    expect(await ask('d')).toEqual({ outcome: 'digest', windowMs: nowMs });
+    await ledger.limiter.leave(TOPIC, ids);
     // A minute later there are few again.
-    await at(75_000);
+    await at(95_000);
     expect(await ask('e')).toEqual(go);
   });
 
@@ -275,5 +285,41 @@ describe('the limiter', () => {
     await open(made('c'));
     await at(5_000 + 16_000);
     expect(await ask('c')).toEqual({ outcome: 'go', slowed: true });
+  });
+
+  test('throttled for ten minutes: hardly anything is tried meanwhile, and no burst follows', async () => {
+    const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
+    const limits = { ...LIMITS, perSecond: 8, burst: 8, digestAbove: 1_000 };
+    await open(...ids.map((id) => made(id)));
+    const MINUTES_10 = 600_000;
+    let tried = 0;
+    let sent = 0;
+    /** Everybody who waits asks once in 500 ms; SNS takes or throttles. */
+    const turn = async (ms: number, throttled: boolean) => {
+      await at(ms);
+      const waiting = ids.slice(sent, sent + 20);
+      for (const id of waiting) {
+        const answer = await ledger.limiter.admit(await row(id), limits);
+        if (answer.outcome !== 'go') break;
+        tried += 1;
+        if (throttled) await ledger.limiter.slow(TOPIC);
+        else {
+          sent += 1;
+          if (answer.slowed) await ledger.limiter.ease(TOPIC);
+        }
+      }
+      return sent;
+    };
+    for (let ms = 0; ms < MINUTES_10; ms += 2_000) await turn(ms, true);
+    // A sixteenth of 8 a second, once it has slowed down.
+    expect(tried).toBeLessThanOrEqual(300 + limits.burst);
+    expect(tried).toBeGreaterThan(200);
+    let before = 0;
+    for (let ms = MINUTES_10; ms < MINUTES_10 + 20_000; ms += 500) {
+      const now = await turn(ms, false);
+      expect(now - before).toBeLessThanOrEqual(limits.burst);
+      before = now;
+    }
+    expect(sent).toBeGreaterThan(100);
   });
 });
