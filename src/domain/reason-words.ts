@@ -26,6 +26,9 @@ const DECISIONS: Readonly<Record<DecisionReason, string>> = {
 /** A reason that is in no table is said as it stands. */
 const DELIVERIES: Readonly<Record<string, string>> = {
   covered: 'another message stands for it',
+  digest: 'there were too many for a message each',
+  fallback: 'the topic that it was meant for refuses everything',
+  redriven: 'a person has asked for another try',
   'too-old': 'it was older than 24 h when the ledger was rebuilt: a person decides (wardwatch alerts redrive)',
   'raised-not-delivered': 'the beginning was never sent, so its end is no news',
   outdated: 'a sign of life that comes so late says nothing any more',
