@@ -24,6 +24,8 @@ export interface AlarmKeeperParts {
   readonly queues: Pick<QueueRegistry, 'add'>;
   /** SNS_OPERATORS_TOPIC_ARN. Undefined: alarms are recorded, logged and counted, and mailed to nobody. */
   readonly operatorsTopic: string | undefined;
+  /** How many partitions have heartbeats. Throws while Kafka is away. */
+  readonly partitions: () => Promise<number>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -35,12 +37,11 @@ export interface AlarmKeeper {
 }
 
 export function createAlarmKeeper(parts: AlarmKeeperParts): AlarmKeeper {
-  const { ledger, clock, log, metrics } = parts;
-  const beganMs = clock.monotonicMs();
+  const { ledger, log, metrics } = parts;
+  const heartbeats = createHeartbeatWatch(parts);
   return {
     look: async () => {
-      const { ageMs, condition } = await heartbeatOf(ledger, clock.monotonicMs() - beganMs);
-      metrics.gauge('heartbeat_age_seconds', ageMs / SECOND_MS);
+      const condition = await heartbeats();
       const own = [...(await ledgerConditions(ledger)), ...condition];
       const { known, nowMs } = await ledger.conditions(own);
       const { opens, ends } = judgeAlarms(known, await ledger.openAlarms(), nowMs);
@@ -109,11 +110,23 @@ async function ledgerConditions(ledger: AlarmKeeperParts['ledger']): Promise<rea
   return found;
 }
 
-/** The age of the oldest partition's newest heartbeat; since we began, where none was ever heard. */
-async function heartbeatOf(ledger: Alarms, sinceBeganMs: number) {
-  const { newestMs, nowMs } = await ledger.heartbeats();
-  const ageMs = newestMs.length === 0 ? sinceBeganMs : Math.max(0, nowMs - Math.min(...newestMs));
-  const missing = ageMs > HEARTBEAT_MISSING_MS && sinceBeganMs > HEARTBEAT_MISSING_MS;
-  const condition: readonly AlarmId[] = missing ? [{ name: 'heartbeat-missing', subject: '' }] : [];
-  return { ageMs, condition };
+/**
+ * Tells the age of the oldest partition's newest heartbeat; since we began, where none of it was ever heard. What Redis loses is
+ * remembered here until the next one comes: otherwise each loss of Redis would be an alarm.
+ */
+function createHeartbeatWatch({ ledger, partitions, clock, metrics }: AlarmKeeperParts) {
+  const beganMs = clock.monotonicMs();
+  const newest = new Map<number, number>();
+  let count: number | undefined;
+  return async (): Promise<readonly AlarmId[]> => {
+    count ??= await partitions().catch(() => undefined);
+    const { newestMs, nowMs } = await ledger.heartbeats();
+    for (const [partition, ms] of newestMs) newest.set(partition, Math.max(ms, newest.get(partition) ?? ms));
+    const sinceBeganMs = clock.monotonicMs() - beganMs;
+    const unheard = newest.size < (count ?? 1);
+    const ageMs = Math.max(unheard ? sinceBeganMs : 0, ...[...newest.values()].map((ms) => nowMs - ms));
+    metrics.gauge('heartbeat_age_seconds', ageMs / SECOND_MS);
+    const missing = ageMs > HEARTBEAT_MISSING_MS && sinceBeganMs > HEARTBEAT_MISSING_MS;
+    return missing ? [{ name: 'heartbeat-missing', subject: '' }] : [];
+  };
 }

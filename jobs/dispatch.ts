@@ -65,7 +65,10 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
   const alerts = createAlertsLedger({ ...parts, leaseMs: parts.leaseMs ?? LEASE_MS });
   const { keeper, ledger } = alerts;
   const operatorLog = createOperatorLog({ topic, plainProducer: () => kafka.plainProducer() });
-  const dispatch: DispatchParts & AlarmKeeperParts = { ...parts, ledger, deliveries: alerts.deliveries, operatorLog };
+  const dispatch: DispatchParts & AlarmKeeperParts = {
+    ...{ ...parts, ledger, deliveries: alerts.deliveries, operatorLog },
+    partitions: async () => (await kafka.admin.startOffsets(topic)).length,
+  };
   const expiry = createSilenceExpiry(dispatch);
   const alarms = createAlarmKeeper(dispatch);
   const stopped = new AbortController();

@@ -1,5 +1,5 @@
 // Technical alarms: conditions by whoever sees them, and which alarms are open. What is lost of the former is said again; the truth of the latter is alert-deliveries.
-import { ALARMS, type AlarmId, type AlarmName } from './alarms.js';
+import { ALARM_NAMES, ALARMS, type AlarmId, type AlarmName } from './alarms.js';
 
 /** An alarm from its opening to its end; `opening` and `ending` until that is recorded and under way. */
 export interface OpenAlarm {
@@ -29,7 +29,7 @@ export interface Alarms {
   moveAlarm(alarm: AlarmId, expected: OpenAlarm | undefined, next: OpenAlarm | undefined): Promise<boolean>;
   heartbeatAccepted(partition: number, atMs: number): Promise<void>;
   /** The newest accepted heartbeat of each partition that was heard of lately. */
-  heartbeats(): Promise<{ readonly newestMs: readonly number[]; readonly nowMs: number }>;
+  heartbeats(): Promise<{ readonly newestMs: ReadonlyMap<number, number>; readonly nowMs: number }>;
 }
 
 /** A condition that nobody has reported for so long is away. Processes look every few seconds. */
@@ -43,13 +43,8 @@ export function judgeAlarms(
 ): { readonly opens: readonly AlarmId[]; readonly ends: readonly (AlarmId & OpenAlarm)[] } {
   const holds = ({ seenMs }: KnownCondition) => nowMs - seenMs <= CONDITION_HOLDS_MS;
   const openNow = new Set(open.map(keyOf));
-  const names = new Set<AlarmName>(open.map(({ name }) => name));
-  const opens = known.filter(
-    (one) =>
-      holds(one) &&
-      !openNow.has(keyOf(one)) &&
-      nowMs - one.sinceMs >= ALARMS[one.name].opensAfterMs &&
-      !ALARMS[one.name].explainedBy.some((other) => names.has(other)),
+  const due = known.filter(
+    (one) => holds(one) && !openNow.has(keyOf(one)) && nowMs - one.sinceMs >= ALARMS[one.name].opensAfterMs,
   );
   const byKey = new Map(known.map((one) => [keyOf(one), one]));
   const ends = open.filter((alarm) => {
@@ -62,7 +57,26 @@ export function judgeAlarms(
       nowMs - condition.seenMs >= CONDITION_HOLDS_MS + ALARMS[alarm.name].endsAfterMs
     );
   });
-  return { opens, ends };
+  return { opens: unexplained(due, open), ends };
+}
+
+/**
+ * Those that no other one accounts for, also none that opens now: after a pause everything is due at once. Of two that explain
+ * each other the first of the table opens.
+ */
+function unexplained(due: readonly KnownCondition[], open: readonly AlarmId[]): AlarmId[] {
+  const names = new Set<string>(open.map(({ name }) => name));
+  const dueNames = new Set<string>(due.map(({ name }) => name));
+  const explainers = ({ name }: AlarmId): readonly string[] => ALARMS[name].explainedBy;
+  const inOrder = [...due].sort((a, b) => ALARM_NAMES.indexOf(a.name) - ALARM_NAMES.indexOf(b.name));
+  const isFirst = (one: AlarmId) => !explainers(one).some((other) => dueNames.has(other));
+  const opens: AlarmId[] = [];
+  for (const one of [...inOrder.filter(isFirst), ...inOrder.filter((alarm) => !isFirst(alarm))]) {
+    if (explainers(one).some((other) => names.has(other))) continue;
+    opens.push(one);
+    names.add(one.name);
+  }
+  return opens;
 }
 
 /** Also how the ledger names it. */

@@ -24,6 +24,8 @@ interface LevelRow {
   readonly alarm: AlarmName;
   readonly metric: MetricName;
   readonly holds: (value: number, labels: Sample['labels']) => boolean;
+  /** It means something only in a process where this one is above 0: whoever gave a task away keeps its last values. */
+  readonly onlyWhile?: MetricName;
   /** The label that says what it is wrong with. */
   readonly subject?: string;
 }
@@ -31,7 +33,7 @@ interface LevelRow {
 /** Gauges: it holds while the value does. */
 const LEVELS: readonly LevelRow[] = [
   { alarm: 'source-silent', metric: 'watch_source_silent_seconds', holds: (s) => s > 0 },
-  { alarm: 'poll-lag', metric: 'poll_lag_seconds', holds: (s) => s > LAG_SECONDS },
+  { alarm: 'poll-lag', metric: 'poll_lag_seconds', holds: (s) => s > LAG_SECONDS, onlyWhile: 'poll_active' },
   { alarm: 'consumer-lag', metric: 'consumer_lag_seconds', holds: (s) => s > LAG_SECONDS, subject: 'group' },
   { alarm: 'lake-damaged', metric: 'archive_damaged', holds: (files) => files > 0 },
   { alarm: 'policy-refused', metric: 'policy_refused', holds: (refused) => refused > 0 },
@@ -100,10 +102,12 @@ export function createConditionWatch({ read, host, staleAfterSeconds }: Conditio
   return {
     look: async (nowMs) => {
       const found: AlarmId[] = [];
-      for (const { alarm, metric, holds, subject } of LEVELS)
+      for (const { alarm, metric, holds, subject, onlyWhile } of LEVELS) {
+        if (onlyWhile && !(await read(onlyWhile)).some(({ value }) => value > 0)) continue;
         for (const { value, labels } of await read(metric))
           if (holds(value, labels))
             found.push({ name: alarm, subject: subject === undefined ? '' : String(labels[subject]) });
+      }
       for (const { row, rises } of counters) {
         rises.note(sum(await read(row.metric), row.counts), nowMs);
         if (rises.within(row.withinMs, nowMs) >= row.times) found.push({ name: row.alarm, subject: row.subject });

@@ -70,7 +70,8 @@ export function createAlarms(run: RunScript, keys: AlarmKeys): Alarms {
         readonly string[],
         string,
       ];
-      return { newestMs: inGroups(all, 2).map(([, ms]) => Number(ms)), nowMs: Number(now) };
+      const newestMs = new Map(inGroups(all, 2).map(([partition, ms]) => [Number(partition), Number(ms)]));
+      return { newestMs, nowMs: Number(now) };
     },
   };
 }

@@ -13,6 +13,7 @@ import { testStack, uniqueName } from '../../helpers/stack.js';
 
 const OPERATORS = 'arn:aws:sns:eu-west-1:000000000000:operators';
 const LAG = { name: 'consumer-lag', subject: 'w.watch' } as const;
+const PARTITIONS = 2;
 const SOON = ALARMS['consumer-lag'].opensAfterMs + 1;
 const AWAY = CONDITION_HOLDS_MS + ALARMS['consumer-lag'].endsAfterMs + 1;
 
@@ -38,7 +39,7 @@ describe('the keeper of alarms', () => {
     expect(await ledger.attach()).toBe('ready');
   };
   /** `dies`: throws at that call of the ledger, alert-deliveries or the mailbox. */
-  const keeper = (operatorsTopic: string | null = OPERATORS, dies = Number.POSITIVE_INFINITY) => {
+  const keeper = (operatorsTopic: string | null = OPERATORS, dies = Number.POSITIVE_INFINITY, clock = systemClock) => {
     let calls = 0;
     const call = <A extends readonly unknown[], R>(work: (...args: A) => Promise<R>) => {
       return async (...args: A): Promise<R> => {
@@ -62,7 +63,7 @@ describe('the keeper of alarms', () => {
     const metrics = recordingMetrics();
     const made = createAlarmKeeper({
       ...{ ledger: guarded, deliveries, queues: queues as never, operatorsTopic: operatorsTopic ?? undefined },
-      ...{ clock: systemClock, log, metrics },
+      ...{ clock, log, metrics, partitions: async () => PARTITIONS },
     });
     return { look: made.look, calls: () => calls, metrics };
   };
@@ -139,6 +140,50 @@ describe('the keeper of alarms', () => {
       expect(await ledger.openAlarms()).toEqual([]);
       if (dies > dying.calls()) break;
     }
+  });
+
+  test('a partition without heartbeats is missed; Redis that forgets them is no alarm', async () => {
+    let laterMs = 0;
+    const { look, metrics } = keeper(OPERATORS, undefined, {
+      ...systemClock,
+      monotonicMs: () => systemClock.monotonicMs() + laterMs,
+    });
+    const pass = async (ms: number) => {
+      laterMs += ms;
+      await shift(ms);
+    };
+    const beat = async (...partitions: readonly number[]) => {
+      const { nowMs } = await ledger.heartbeats();
+      for (const partition of partitions) await ledger.heartbeatAccepted(partition, nowMs);
+      await look();
+    };
+    await beat(0, 1);
+    for (let minute = 0; minute < 10; minute += 1) {
+      await pass(60_000);
+      await beat(0, 1);
+    }
+    await redis.del(`${prefix}:heartbeats`);
+    await look();
+    expect(told()).toEqual([]);
+    expect(await metrics.value('heartbeat_age_seconds')).toBeLessThan(60);
+    // One goes on.
+    for (let minute = 0; minute < 4; minute += 1) {
+      await pass(60_000);
+      await beat(0);
+    }
+    expect(told()).toEqual(['technical 0 decided operators']);
+    expect(records[0]?.trigger).toMatch(/^technical:heartbeat-missing::/);
+    // Nor does a new keeper forget one that it has never heard.
+    const other = keeper(OPERATORS, undefined, {
+      ...systemClock,
+      monotonicMs: () => systemClock.monotonicMs() + laterMs,
+    });
+    await redis.del(`${prefix}:heartbeats`);
+    await pass(200_000);
+    const { nowMs } = await ledger.heartbeats();
+    await ledger.heartbeatAccepted(0, nowMs);
+    await other.look();
+    expect(await other.metrics.value('heartbeat_age_seconds')).toBeGreaterThanOrEqual(200);
   });
 
   test('nobody to be told: recorded, counted and logged all the same', async () => {

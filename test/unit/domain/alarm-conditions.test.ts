@@ -26,7 +26,6 @@ describe('conditions of a process', () => {
 
   test.each([
     ['watch_source_silent_seconds', 6, {}, 'source-silent:'],
-    ['poll_lag_seconds', 31, {}, 'poll-lag:'],
     ['consumer_lag_seconds', 31, { group: 'g', topic: 't' }, 'consumer-lag:g'],
     ['archive_damaged', 1, {}, 'lake-damaged:'],
     ['policy_refused', 1, {}, 'policy-refused:'],
@@ -57,6 +56,16 @@ describe('conditions of a process', () => {
     expect(await process.look(MINUTE)).toEqual([key]);
     expect(await process.look(10 * MINUTE)).toEqual([key]);
     expect(await process.look(11 * MINUTE)).toEqual([]);
+  });
+
+  test('the lag of a poller: only where it polls', async () => {
+    const process = watching();
+    process.set('poll_lag_seconds', 31);
+    process.set('poll_active', 1);
+    expect(await process.look(0)).toEqual(['poll-lag:']);
+    // Another one polls now, and this one's last value stays.
+    process.set('poll_active', 0);
+    expect(await process.look(1)).toEqual([]);
   });
 
   test('credentials: one refusal is none', async () => {
@@ -146,6 +155,40 @@ describe('alarms', () => {
     const beat = { name: 'heartbeat-missing', subject: '' } as const;
     expect(judgeAlarms([known(0, now, beat)], [open()], now).opens).toEqual([]);
     expect(judgeAlarms([known(0, now, beat)], [], now).opens).toHaveLength(1);
+  });
+
+  test('everything due at once: what explains the others opens alone', () => {
+    const now = 1_000_000;
+    const due = (...names: readonly (keyof typeof ALARMS)[]) =>
+      judgeAlarms(
+        names.map((name) => known(0, now, { name, subject: '' })),
+        [],
+        now,
+      ).opens.map(({ name }) => name);
+    expect(due('heartbeat-missing', 'poll-lag', 'source-silent')).toEqual(['source-silent']);
+    expect(due('unsent-high', 'notification-held', 'dead-rows')).toEqual(['notification-held', 'dead-rows']);
+  });
+
+  test('RDS away for ten minutes: one alarm, which ends once', () => {
+    // When what is seen, by the words of the alarms' page: no ticks after 5 s, late after 30 s, no heartbeat after 180 s.
+    const begins = { 'source-silent': 5_000, 'poll-lag': 30_000, 'heartbeat-missing': 180_000 } as const;
+    const awayMs = 600_000;
+    const seen = new Map<string, ReturnType<typeof known>>();
+    let standing: ReturnType<typeof open>[] = [];
+    const said: string[] = [];
+    for (let now = 0; now < 2 * awayMs; now += 1_000) {
+      for (const [name, fromMs] of Object.entries(begins) as [keyof typeof begins, number][])
+        if (now >= fromMs && now <= awayMs + 3_000)
+          seen.set(name, known(seen.get(name)?.sinceMs ?? now, now, { name, subject: '' }));
+      const { opens, ends } = judgeAlarms([...seen.values()], standing, now);
+      for (const { name } of opens) said.push(`${name} opens`);
+      for (const { name } of ends) said.push(`${name} ends`);
+      standing = [
+        ...standing.filter((one) => !ends.some(({ name }) => name === one.name)),
+        ...opens.map(({ name, subject }) => open('open', { name, subject })),
+      ];
+    }
+    expect(said).toEqual(['source-silent opens', 'source-silent ends']);
   });
 
   test('names of keys, also with colons in them; of another version none', () => {
