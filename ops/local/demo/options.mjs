@@ -23,7 +23,7 @@ const FOR_AT_LEAST_MS = 1_000;
 const FOR_AT_MOST_MS = 24 * 3_600_000;
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const EXCURSIONS_USUAL = 0.0005;
-const PATIENTS = { least: 5, most: 2_000, usual: 200 };
+const PATIENTS = { least: 5, most: 5_000, usual: 200 };
 
 /** Answers {options} or {problems: [...]}. `terminal`: is there someone to watch? Then `view` is true. */
 export function parseOptions(argv, terminal) {
