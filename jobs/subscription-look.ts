@@ -14,10 +14,23 @@ export interface SubscriptionLookParts {
 
 /** Looks at once, then each hour, until the signal comes. */
 export async function watchSubscriptions(parts: SubscriptionLookParts, signal: AbortSignal): Promise<void> {
+  const looked = new Set<string>();
   while (!signal.aborted) {
-    for (const topic of parts.readers.topics()) if (!signal.aborted) await look(parts, topic);
+    const topics = parts.readers.topics();
+    for (const topic of looked) if (!topics.includes(topic)) forget(parts, topic);
+    for (const topic of topics) {
+      if (signal.aborted) return;
+      looked.add(topic);
+      await look(parts, topic);
+    }
     await parts.clock.sleep(LOOK_EVERY_MS, signal);
   }
+}
+
+/** A changed policy does not name it any more: what was known of it is no news. */
+function forget({ metrics }: SubscriptionLookParts, topic: string): void {
+  for (const state of ['confirmed', 'pending', 'unknown'])
+    metrics.gauge('topic_subscriptions', Number.NaN, { topic, state });
 }
 
 async function look({ readers, metrics, log }: SubscriptionLookParts, topic: string): Promise<void> {

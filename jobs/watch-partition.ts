@@ -190,7 +190,7 @@ function createWork(
     const silences = { episodes: book, seen, ticks };
     const { policy } = await parts.contextFor([]);
     const ids = silentPatients(silences, policy);
-    if (ids.size === 0) return true;
+    if (ids.size === 0 && seen.size === 0) return true;
     const context = await parts.contextFor(ids);
     if (!ownership.isOurs()) return false;
     const absence = judgeAbsence(silences, context, formatMicros(nowUs));

@@ -36,12 +36,12 @@ export interface Absence {
   readonly seenChanges: readonly SeenChange[];
 }
 
-/** Patients whom `judgeAbsence` may have something to say of: to be looked up first. */
+/** Patients whose silence `judgeAbsence` may tell: to be looked up first. Whoever is told of already is not worth a question. */
 export function silentPatients(silences: Silences, policy: Policy): ReadonlySet<string> {
   const ids = new Set<string>();
   for (const { patientId } of staleEpisodes(silences, policy)) ids.add(patientId);
   for (const { patientId, seen, latestUs } of silences.seen.all())
-    if (seen.told !== null || isSilent(silences.ticks, latestUs, policy)) ids.add(patientId);
+    if (seen.told === null && isSilent(silences.ticks, latestUs, policy)) ids.add(patientId);
   return ids;
 }
 

@@ -44,6 +44,9 @@ class LakeReading implements Reading {
   readonly #recordedUs: Micros;
   readonly #readUs: Micros;
   readonly #notBeforeUs: Micros | null;
+  /** Each side of a backtest asks for these. */
+  #recordedAt: string | undefined;
+  #notBefore: string | undefined;
   readonly source: string;
   readonly patientId: string;
   readonly values: Record<string, number>;
@@ -79,13 +82,16 @@ class LakeReading implements Reading {
     return String(this.#id);
   }
   get recordedAt(): string {
-    return formatMicros(this.#recordedUs);
+    this.#recordedAt ??= formatMicros(this.#recordedUs);
+    return this.#recordedAt;
   }
   get readAt(): string {
     return formatMicros(this.#readUs);
   }
   get notBefore(): string | null {
-    return this.#notBeforeUs === null ? null : formatMicros(this.#notBeforeUs);
+    if (this.#notBeforeUs === null) return null;
+    this.#notBefore ??= formatMicros(this.#notBeforeUs);
+    return this.#notBefore;
   }
 }
 

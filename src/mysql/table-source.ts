@@ -1,4 +1,5 @@
 // The hospital's reference tables: whole ones in one consistent snapshot, page by page, and single patients (data-path.md 5 and 6).
+import { hashId } from '../domain/identity.js';
 import type { ImportTable } from '../domain/import-settings.js';
 import type {
   Increment,
@@ -57,20 +58,23 @@ export function createTableSource(
         limits,
       );
     },
-    increment: async (table, from) => {
+    increment: async (table, { position: before, known }) => {
       const parts = options.increments;
       const own = parts?.of[table];
       if (!parts || !own) return undefined;
       const check = own.checkColumn;
       if (table === 'patients') {
+        const from = { known, position: positionUnder(people, before) };
         const read = own.mode === 'append' ? patientsAdded : patientsModified;
-        return pool.withConnection((session) => read(session, people, check, from, parts, pageRows));
+        const found = await pool.withConnection((session) => read(session, people, check, from, parts, pageRows));
+        return { ...found, position: withMapping(people, found.position) };
       }
       if (limits.table === null) return undefined;
       const at = { table: limits.table, check, columns: thresholdColumns(limits) };
-      const added = await pool.withConnection((session) => readAppended(session, at, from.position, parts));
-      const { anew, rows, position } = added;
-      return { anew, position, patients: [], ids: null, limits: readThresholds(rows, limits) };
+      const from = positionUnder(limits, before);
+      const { anew, rows, position } = await pool.withConnection((session) => readAppended(session, at, from, parts));
+      const added = readThresholds(rows, limits);
+      return { anew, position: withMapping(limits, position), patients: [], ids: null, limits: added };
     },
     patientsById: async (ids) => {
       if (ids.length === 0) return [];
@@ -84,6 +88,23 @@ export function createTableSource(
       return [...found.values()];
     },
   };
+}
+
+type Mapping = PatientsMapping | ThresholdsMapping;
+
+/** Null where it was read under other names of columns: what is known lacks what they would have said, so the table is read anew. */
+function positionUnder(mapping: Mapping, position: string | null): string | null {
+  if (position === null) return null;
+  const stored = JSON.parse(position) as { readonly mapping?: unknown };
+  return stored.mapping === mappingId(mapping) ? position : null;
+}
+
+function withMapping(mapping: Mapping, position: string): string {
+  return JSON.stringify({ ...JSON.parse(position), mapping: mappingId(mapping) });
+}
+
+function mappingId(mapping: Mapping): string {
+  return hashId('mapping', JSON.stringify(mapping));
 }
 
 async function readPatients(

@@ -48,7 +48,7 @@ async function replayed(url) {
   const startedMs = performance.now();
   const before = process.cpuUsage();
   const { readings, inForce, other } = await runBacktest({
-    ...{ lake: openLake({ url, hdfsUser: 'bench' }), attributes: ATTRIBUTES, copies: undefined },
+    ...{ lake: openLake({ url, hdfsUser: 'bench' }), attributes: ATTRIBUTES, copies: undefined, timeZone: 'UTC' },
     period: { fromUs: START_MS * US_PER_MS, toUs: (START_MS + DAY_MS) * US_PER_MS },
     inForce: { name: 'in force', policy: policy('{}'), limits },
     other: { name: 'waiting', policy: policy('sustain: 15s'), limits },

@@ -1,5 +1,6 @@
 // The whole pipeline as three real processes over renamed tables: rows in MySQL become rows in the lake and e-mails, each once,
 // nothing of a patient but the id leaks, and SIGTERM ends everything with nothing left uncommitted.
+import { writeFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { DEFAULT_VITALS } from '../../src/domain/mapping.js';
@@ -59,6 +60,8 @@ source:
 attributes: [{ name: heartBeat, column: pulse }, { name: bp, column: systolic }]
 `;
 
+const POLICY = 'clearAfter: 1s\nclearSamples: 2\n';
+
 let deployment: Deployment;
 let workers: WorkerProcess[];
 let inserted = 0;
@@ -76,7 +79,7 @@ const ready = (worker: WorkerProcess) =>
 beforeAll(async () => {
   deployment = await createDeployment('pipeline', {
     config: { yaml: YAML, tables: TABLES },
-    policy: 'clearAfter: 1s\nclearSamples: 2\n',
+    policy: POLICY,
     // Only a stop flushes: what the lake holds at the end was written while stopping.
     env: { ARCHIVE_FLUSH_MS: '10m', POLL_START: 'beginning' },
   });
@@ -126,6 +129,14 @@ it('carries rows from MySQL to e-mails, one for each event', async () => {
     expect(first?.message).toContain(word);
   }
   expect(second?.subject).toMatch(/^\[MEDIUM\] bp alert, ward 5C, ref [A-Z2-7]{6}$/);
+});
+
+it('takes a changed policy without a restart, in every process that goes by one', async () => {
+  writeFileSync(deployment.env.WARDWATCH_POLICY ?? '', `${POLICY}flapping: { episodes: 9 }\n`);
+  await until(() => {
+    const changed = workers.map(({ events }) => events.filter(({ event }) => event === 'policy.changed').length);
+    expect(changed).toEqual([1, 1, 1]);
+  });
 });
 
 it('shows nothing of a patient but the id in logs, metrics, jobs and on the board', async () => {

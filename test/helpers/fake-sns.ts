@@ -31,10 +31,17 @@ export interface Published {
   readonly atMs: number;
 }
 
+interface Reader {
+  readonly endpoint: string;
+  readonly confirmed: boolean;
+}
+
 export interface FakeSns {
   readonly url: string;
   /** All that was accepted, in order. */
   readonly accepted: readonly Published[];
+  /** Who reads a topic: one that nobody was ever named for does not exist. */
+  subscribe(topicArn: string, ...readers: readonly Reader[]): void;
   /** Publish requests that reached the server. */
   readonly requests: () => number;
   /** From now on, for the next `times` publishes (default: all that come). */
@@ -47,13 +54,19 @@ export interface FakeSns {
 
 export async function startFakeSns(): Promise<FakeSns> {
   const accepted: Published[] = [];
+  const readers = new Map<string, readonly Reader[]>();
   let behaviour: Behaviour = { how: 'accept' };
   let left = Number.POSITIVE_INFINITY;
   let requests = 0;
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const form = new URLSearchParams(await text(request));
-    if (form.get('Action') !== 'Publish') return xml(response, 400, errorXml('InvalidAction', 'only Publish'));
+    const action = form.get('Action') ?? '';
+    if (action !== 'Publish') {
+      const of = readers.get(form.get('TopicArn') ?? '');
+      if (!of) return xml(response, 404, errorXml('NotFound', 'Topic does not exist'));
+      return xml(response, 200, answerAbout(action, of, Number(form.get('NextToken') ?? 0)));
+    }
     requests += 1;
     const now = left > 0 ? behaviour : ({ how: 'accept' } as const);
     left -= 1;
@@ -85,6 +98,9 @@ export async function startFakeSns(): Promise<FakeSns> {
   return {
     url: `http://127.0.0.1:${port}`,
     accepted,
+    subscribe: (topicArn, ...those) => {
+      readers.set(topicArn, those);
+    },
     requests: () => requests,
     behave: (next, times = Number.POSITIVE_INFINITY) => {
       behaviour = next;
@@ -112,6 +128,22 @@ function published(form: URLSearchParams, messageId: string, told: boolean): Pub
     told,
     atMs: systemClock.monotonicMs(),
   };
+}
+
+/** SNS lists a hundred at a time. */
+const LISTED_AT_ONCE = 2;
+
+function answerAbout(action: string, readers: readonly Reader[], from: number): string {
+  if (action === 'GetTopicAttributes')
+    return '<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes/></GetTopicAttributesResult></GetTopicAttributesResponse>';
+  if (action !== 'ListSubscriptionsByTopic') return errorXml('InvalidAction', action);
+  const members = readers.slice(from, from + LISTED_AT_ONCE).map(({ endpoint, confirmed }, i) => {
+    const arn = confirmed ? `arn:aws:sns:eu-west-1:000000000000:topic:${from + i}` : 'PendingConfirmation';
+    return `<member><Protocol>email</Protocol><Endpoint>${endpoint}</Endpoint><SubscriptionArn>${arn}</SubscriptionArn></member>`;
+  });
+  const next = from + LISTED_AT_ONCE;
+  const token = next < readers.length ? `<NextToken>${next}</NextToken>` : '';
+  return `<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>${members.join('')}</Subscriptions>${token}</ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>`;
 }
 
 async function text(request: IncomingMessage): Promise<string> {

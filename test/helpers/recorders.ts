@@ -32,6 +32,8 @@ export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
 /** Real metrics with their table's checks, and `value()` to read one back (0 where it was never touched). */
 export function recordingMetrics(): Metrics & {
   value(name: string, labels?: Record<string, string>): Promise<number>;
+  /** All of them, as they are scraped. */
+  text(): Promise<string>;
 } {
   const metrics = createMetrics();
   return {

@@ -343,21 +343,28 @@ describe('A damaged lake', () => {
 });
 
 describe("The audit's evaluator", () => {
-  it('finds what the watcher raises and ends, for random histories of many patients under changing limits', async () => {
-    const seed = 20261125;
-    const random = fc.sample(histories, { numRuns: 1, seed })[0] as Histories;
-    const world = await evaluatedWorld(random.forces, random.batches);
-    const report = await ask(world);
-    const kinds = (kind: string) => world.events.filter((event) => event.kind === kind).length;
-    // Otherwise it would have compared nothing.
-    expect(kinds('raised')).toBeGreaterThan(500);
-    expect(kinds('worsened')).toBeGreaterThan(100);
-    expect(kinds('resolved')).toBeGreaterThan(100);
-    expect(offending(report), `seed ${seed}`).toEqual({});
-    expect(report.terms.find(({ name }) => name === 'alerts')?.says).toBe(
-      `${kinds('raised')} raised, ${kinds('worsened')} worsened and ${kinds('resolved')} resolved by the lake's readings`,
-    );
-  });
+  const histories: [string, fc.Arbitrary<Histories>, number][] = [
+    ['many patients', historiesOf({ patients: 120, lasting: false }), 500],
+    ['few patients, whose values last', historiesOf({ patients: 20, lasting: true }), 200],
+  ];
+  it.each(histories)(
+    'finds what the watcher raises and ends, for random histories of %s, under changing limits',
+    async (_whose, some, least) => {
+      const seed = 20261125;
+      const random = fc.sample(some, { numRuns: 1, seed })[0] as Histories;
+      const world = await evaluatedWorld(random.forces, random.batches);
+      const report = await ask(world);
+      const kinds = (kind: string) => world.events.filter((event) => event.kind === kind).length;
+      // Otherwise it would have compared nothing.
+      expect(kinds('raised')).toBeGreaterThan(least);
+      expect(kinds('worsened')).toBeGreaterThan(least / 5);
+      expect(kinds('resolved')).toBeGreaterThan(least / 5);
+      expect(offending(report), `seed ${seed}`).toEqual({});
+      expect(report.terms.find(({ name }) => name === 'alerts')?.says).toBe(
+        `${kinds('raised')} raised, ${kinds('worsened')} worsened and ${kinds('resolved')} resolved by the lake's readings`,
+      );
+    },
+  );
 });
 
 interface Histories {
@@ -365,7 +372,6 @@ interface Histories {
   readonly batches: readonly { readings: readonly Reading[]; force: number; takeover: boolean }[];
 }
 
-const PATIENTS = 120;
 const BATCHES = 60;
 const READINGS_A_BATCH = 80;
 const SIGNS = ['heartBeat', 'bp', 'bodyTemperature', 'spo2'];
@@ -402,9 +408,10 @@ const age = fc.oneof(
   { weight: 3, arbitrary: fc.option(fc.integer({ min: 0, max: 130 })).map((years) => ({ age: years })) },
   { weight: 1, arbitrary: fc.constantFrom(...BORN).map((dateOfBirth) => ({ age: 9, dateOfBirth })) },
 );
-const people = fc
-  .array(age, { minLength: PATIENTS, maxLength: PATIENTS })
-  .map((ages) => ages.map((own, n): Patient => testPatient(`p${n}`, own)));
+const people = (count: number) =>
+  fc
+    .array(age, { minLength: count, maxLength: count })
+    .map((ages) => ages.map((own, n): Patient => testPatient(`p${n}`, own)));
 
 const timing = fc.record<ConditionTiming>({
   sustainMs: fc.constantFrom(0, 0, 1_000, 4_000),
@@ -424,45 +431,75 @@ const conditions = fc.record<ConditionTable>({
   ),
 });
 
-const force = fc.tuple(oddLimits, people, conditions).map(([odd, patients, table]): InForce => {
-  return { limits: [...SEED_LIMITS, ...TEMPERATURE_LIMITS, ...odd], patients, conditions: table };
-});
+const force = (count: number) =>
+  fc.tuple(oddLimits, people(count), conditions).map(([odd, patients, table]): InForce => {
+    return { limits: [...SEED_LIMITS, ...TEMPERATURE_LIMITS, ...odd], patients, conditions: table };
+  });
 
 /** What a device may send: now and then late, ahead of its time, backfilled, unreadable; a tenth are of nobody that is known. */
-const sent = fc.record({
-  patient: fc.integer({ min: 0, max: PATIENTS * 1.1 }),
-  values: fc.dictionary(fc.constantFrom(...SIGNS), value, { maxKeys: 3 }),
-  bad: fc.option(fc.tuple(fc.constantFrom(...SIGNS, 'pain'), fc.constantFrom('n/a', '1e999')), { freq: 12 }),
-  late: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: -20, max: 20 }) }),
-  mark: fc.option(fc.constantFrom<'backfill' | 'replayed'>('backfill', 'replayed'), { freq: 15 }),
-});
-
-const histories: fc.Arbitrary<Histories> = fc.record({
-  forces: fc.array(force, { minLength: 5, maxLength: 5 }),
-  batches: fc
-    .array(
-      fc.record({
-        sent: fc.array(sent, { minLength: READINGS_A_BATCH, maxLength: READINGS_A_BATCH }),
-        force: fc.integer({ min: 0, max: 4 }),
-        takeover: fc.boolean(),
-      }),
-      { minLength: BATCHES, maxLength: BATCHES },
-    )
-    .map((batches) =>
-      batches.map((batch, b) => ({
-        force: batch.force,
-        takeover: batch.takeover,
-        readings: batch.sent.map(({ patient, values, bad, late, mark }, i) => {
-          const seconds = b + late;
-          return reading(b * READINGS_A_BATCH + i + 1, `p${patient}`, values, seconds, {
-            readAt: reading(0, '', {}, b).readAt,
-            ...(bad ? { bad: Object.fromEntries([bad]) } : {}),
-            ...(mark ? { mark } : {}),
-          });
-        }),
-      })),
+const sent = (patients: number) =>
+  fc.record({
+    patient: fc.integer({ min: 0, max: patients * 1.1 }),
+    values: fc.dictionary(fc.constantFrom(...SIGNS), value, { maxKeys: 3 }),
+    bad: fc.option(fc.tuple(fc.constantFrom(...SIGNS, 'pain'), fc.constantFrom('n/a', '1e999')), { freq: 12 }),
+    late: fc.oneof(
+      { weight: 8, arbitrary: fc.constant(0) },
+      { weight: 2, arbitrary: fc.integer({ min: -20, max: 20 }) },
     ),
-});
+    mark: fc.option(fc.constantFrom<'backfill' | 'replayed'>('backfill', 'replayed'), { freq: 15 }),
+  });
+
+const LASTING = [30, 45, 60, 70, 75, 78, 80, 90, 97, 99, 36.4, 38.3, 39.4, 120, 131, 34] as const;
+/** Four readings in five of a patient show the same for some seconds, so that some of it is sustained. */
+function lasts(patient: number, batch: number, i: number, values: Readonly<Record<string, number>>) {
+  const spell = Math.floor(batch / (2 + (patient % 7)));
+  return Object.fromEntries(
+    Object.entries(values).map(([sign, any], k) => {
+      const lasting = LASTING[(patient * 131 + sign.length * 17 + spell * 53) % LASTING.length] as number;
+      return [sign, (i * 7_919 + batch * 31 + k) % 5 === 0 ? any : lasting];
+    }),
+  );
+}
+
+const historiesOf = ({
+  patients,
+  lasting,
+}: {
+  readonly patients: number;
+  readonly lasting: boolean;
+}): fc.Arbitrary<Histories> =>
+  fc.record({
+    forces: fc.array(force(patients), { minLength: 5, maxLength: 5 }),
+    batches: fc
+      .array(
+        fc.record({
+          sent: fc.array(sent(patients), { minLength: READINGS_A_BATCH, maxLength: READINGS_A_BATCH }),
+          force: fc.integer({ min: 0, max: 4 }),
+          takeover: fc.boolean(),
+        }),
+        { minLength: BATCHES, maxLength: BATCHES },
+      )
+      .map((batches) =>
+        batches.map((batch, b) => ({
+          force: batch.force,
+          takeover: batch.takeover,
+          readings: batch.sent.map(({ patient, values, bad, late, mark }, i) => {
+            const seconds = b + late;
+            return reading(
+              b * READINGS_A_BATCH + i + 1,
+              `p${patient}`,
+              lasting ? lasts(patient, b, i, values) : values,
+              seconds,
+              {
+                readAt: reading(0, '', {}, b).readAt,
+                ...(bad ? { bad: Object.fromEntries([bad]) } : {}),
+                ...(mark ? { mark } : {}),
+              },
+            );
+          }),
+        })),
+      ),
+  });
 
 function eventOf(world: AuditWorld, kind: string): Record<string, unknown> {
   return world.events.find((event) => event.kind === kind) as Record<string, unknown>;

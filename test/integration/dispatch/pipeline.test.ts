@@ -120,7 +120,7 @@ describe('two dispatch and two deliver', () => {
     });
   });
 
-  test('of a patient nothing but the id in logs, jobs and rows of the ledger', async () => {
+  test('of a patient nothing but the id in logs, jobs, rows of the ledger, subjects, attributes and labels', async () => {
     const said = JSON.stringify(bench.log.lines);
     const keys = (await bench.redis.keys('*')).filter((key) => key.startsWith(bench.redisPrefix));
     const kept: string[] = [];
@@ -131,8 +131,11 @@ describe('two dispatch and two deliver', () => {
       if (type === 'stream') kept.push(JSON.stringify(await bench.redis.xrange(key, '-', '+')));
     }
     expect(kept.length).toBeGreaterThan(PATIENTS);
+    const shown = bench.sns.accepted.map(({ subject, attributes }) => JSON.stringify([subject, attributes]));
+    const labels = await bench.metrics.text();
+    expect(labels).toContain('wardwatch_notifications_total{');
     for (const secret of ['Asha', 'Lake Road', 'QUAGGA', 'Zoë', ADDRESS])
-      expect(`${said}${kept.join()}`).not.toContain(secret);
+      expect(`${said}${kept.join()}${shown.join()}${labels}`).not.toContain(secret);
   });
 
   test('read again from the start: the same decisions, word for word, and no second e-mail', async () => {

@@ -2,7 +2,7 @@
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type ImportParts, runImport } from '../../../jobs/import-run.js';
-import { entryOfPatient, versionOf } from '../../../src/domain/import-version.js';
+import { entryOfPatient, patientOfEntry, versionOf } from '../../../src/domain/import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS } from '../../../src/domain/mapping.js';
 import type { OnStep } from '../../../src/domain/ports.js';
 import { createTableSource } from '../../../src/mysql/table-source.js';
@@ -23,9 +23,9 @@ beforeEach(async () => {
 });
 
 /** Without the 2 h that hide how long the overlap has to be. */
-function partsOf(checkColumn = 'touched', onStep?: OnStep): ImportParts {
+function partsOf(checkColumn = 'touched', onStep?: OnStep, patients = DEFAULT_PATIENTS): ImportParts {
   const source = createTableSource(bench.pool, {
-    patients: DEFAULT_PATIENTS,
+    patients,
     thresholds: DEFAULT_THRESHOLDS,
     pageRows: 3,
     increments: {
@@ -174,4 +174,16 @@ it('takes a DATE by the day, begins anew under another mode or column, and refus
   expect(await imported(partsOf('touched'))).toMatchObject({ changed: 1 });
   expect(await position()).toMatchObject({ check: 'touched' });
   await expect(imported(partsOf('patientname'))).rejects.toThrow(/patientname holds no time/);
+});
+
+it('reads the table anew where another column is named: nobody keeps an old age', async () => {
+  for (const id of ['a', 'b']) await insert(id);
+  expect(await imported()).toMatchObject({ rows: 2 });
+  await bench.sql("ALTER TABLE patients_information ADD COLUMN born DATE NULL DEFAULT '1961-04-23'");
+  const withBirth = { ...DEFAULT_PATIENTS, dateOfBirth: 'born' };
+  const parts = () => partsOf('touched', undefined, withBirth);
+  expect(await runImport('patients', parts())).toMatchObject({ outcome: 'changed', changed: 2 });
+  expect(await runImport('patients', parts())).toMatchObject({ outcome: 'unchanged' });
+  const known = await bench.parts().lake.read('patients');
+  expect(known.map(patientOfEntry).map(({ dateOfBirth }) => dateOfBirth)).toEqual(known.map(() => '1961-04-23'));
 });
