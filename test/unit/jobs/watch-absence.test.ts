@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ownWatchPartition, type WatchPartitionParts } from '../../../jobs/watch-partition.js';
+import { decodeDoctorsQueue } from '../../../src/domain/doctors-queue.js';
 import type { EpisodeEvent } from '../../../src/domain/events.js';
 import { dataEpisodeId } from '../../../src/domain/identity.js';
 import type { Patient } from '../../../src/domain/patient.js';
@@ -9,10 +10,11 @@ import type { Clock, Metrics, PartitionWork, ReceivedRecord } from '../../../src
 import type { Reading } from '../../../src/domain/reading.js';
 import { compileThresholds } from '../../../src/domain/threshold-table.js';
 import { formatMicros } from '../../../src/domain/time.js';
+import { playDecisions } from '../../helpers/decision-play.js';
 import { SEED_LIMITS } from '../../helpers/limits.js';
 import { testPatient } from '../../helpers/lookups.js';
 import { memoryKafka } from '../../helpers/memory-kafka.js';
-import { policyWith } from '../../helpers/policies.js';
+import { DEFAULT_POLICY, policyWith } from '../../helpers/policies.js';
 import { reading, START_US } from '../../helpers/readings.js';
 import { recordingLogger } from '../../helpers/recorders.js';
 
@@ -26,7 +28,7 @@ const quiet: Metrics = { count: () => undefined, gauge: () => undefined, observe
 const topics = { vitalInfo: 'vital-info', watchState: 'watch-state', doctorsQueue: 'doctors-queue' };
 
 /** One partition and its clock; seconds count from START_US. */
-function world(patients: readonly Patient[]) {
+function world(patients: readonly Patient[], staleAfter = STALE_AFTER) {
   const kafka = memoryKafka(1);
   const records: ReceivedRecord[] = [];
   const known = new Map(patients.map((patient) => [patient.id, patient]));
@@ -43,7 +45,7 @@ function world(patients: readonly Patient[]) {
     partitionReader: () => kafka.partitionReader(),
     contextFor: async () => ({
       ...{ limits, thresholdVersion: 't1', patientVersion: 'p1', privacy: 'full' as const },
-      policy: policyWith({ staleAfterMs: STALE_AFTER * 1_000 }, { expectDataWards: ['ICU'] }),
+      policy: policyWith({ staleAfterMs: staleAfter * 1_000 }, { expectDataWards: ['ICU'] }),
       ageAt: ({ age }) => age,
       patient: (id) => known.get(id),
     }),
@@ -129,6 +131,27 @@ describe('a patient of a ward that expects data', () => {
         ...{ vitals: { heartBeat: 72 }, since: at(10.1), measuredAt: at(301) },
       }),
     ]);
+  });
+
+  it('is one e-mail when it begins and one when it ends, also with a stale-after beyond the age of history', async () => {
+    const w = world([icu], 1_200);
+    await run(w, 0, 10, ['icu']);
+    for (let second = 11; second <= 1_300; second++) {
+      w.at(second);
+      if (second % TICK_EVERY === 0) w.tick();
+      await w.handle();
+    }
+    w.at(1_301);
+    w.read('icu', { heartBeat: 72 });
+    await w.handle();
+    const play = playDecisions(DEFAULT_POLICY, START_US / 1_000);
+    for (const event of w.said()) {
+      expect(decodeDoctorsQueue(JSON.stringify(event)).type).toBe('episode');
+      play.until(Date.parse(event.at));
+      play.event(event);
+    }
+    const topic = DEFAULT_POLICY.routes[0]?.topic;
+    expect(play.said()).toEqual([`stale routed stale>${topic}`, `fresh routed resolved>${topic}`]);
   });
 
   it('who moves to another ward is forgotten, and a silence already told is over', async () => {
