@@ -52,7 +52,7 @@ function replay(yaml) {
       thresholdVersion: 'news2',
       patientVersion: '',
     },
-    ...{ policy, privacy: 'ids', patient: (id) => ({ id, ...person, dateOfBirth: null }), ageAt: ({ age }) => age },
+    ...{ policy, privacy: 'ids', patient: (id) => ({ id, ...person }), ageAt: ({ age }) => age },
   });
 }
 
