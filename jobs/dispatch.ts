@@ -102,17 +102,20 @@ export function createDispatchActor(parts: DispatchActorParts): Actor {
     },
   );
 
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    if (!keeper.isReady()) return;
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof LedgerLostError) keeper.lost();
+      else log.warn('dispatch.sweep-failed', { what, error: error instanceof Error ? error.name : typeof error });
+    }
+  };
   const sweep = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
-      try {
-        if (keeper.isReady()) {
-          await sweepFollowUps(dispatch, expiry);
-          await alarms.look();
-        }
-      } catch (error) {
-        if (error instanceof LedgerLostError) keeper.lost();
-        else log.warn('dispatch.sweep-failed', { error: error instanceof Error ? error.name : typeof error });
-      }
+      // Each by itself: what stops the follow-ups must not silence the alarms.
+      await attempt('follow-ups', () => sweepFollowUps(dispatch, expiry));
+      await attempt('alarms', () => alarms.look());
       await clock.sleep(SWEEP_EVERY_MS, stopped.signal);
     }
   };

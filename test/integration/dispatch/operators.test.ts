@@ -3,7 +3,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Actor } from '../../../jobs/actor.js';
 import { watchSubscriptions } from '../../../jobs/subscription-look.js';
 import { createConditionWatch } from '../../../src/domain/alarm-conditions.js';
+import type { AlertPublisher } from '../../../src/domain/notification.js';
 import { createSnsAdmin } from '../../../src/sns/admin.js';
+import { createPublisher } from '../../../src/sns/publisher.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { createMetrics } from '../../../src/telemetry/metrics.js';
 import { type AlertBench, startAlertBench, TOPIC_ARN } from '../../helpers/alert-bench.js';
@@ -17,6 +19,8 @@ const LONG_AGO_MS = 600_000;
 
 let bench: AlertBench;
 let dispatchers: Actor[];
+/** The doctors' topic refuses everything. */
+let refuses: boolean;
 const key = (name: string) => `${bench.redisPrefix}:alarms:${name}`;
 const mails = () => bench.sns.accepted.filter(({ topicArn }) => topicArn === OPERATORS).map(({ subject }) => subject);
 const opened = '[TECHNICAL] records can not be decoded: dispatch';
@@ -33,8 +37,20 @@ beforeEach(async () => {
   bench = await startAlertBench();
   const parts = { operatorsTopic: OPERATORS };
   dispatchers = [await bench.dispatch(parts), await bench.dispatch(parts)];
-  await bench.deliver();
-  await bench.deliver();
+  refuses = false;
+  const sns = createPublisher({
+    ...{ region: 'eu-west-1', endpoint: bench.sns.url, timeoutMs: 20_000 },
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const publisher: AlertPublisher = {
+    ...sns,
+    publish: async (message) =>
+      refuses && message.destination === TOPIC_ARN
+        ? { ok: false, failure: 'configuration', code: 'NotFound' }
+        : sns.publish(message),
+  };
+  await bench.deliver({ publisher });
+  await bench.deliver({ publisher });
   await bench.until('ready', () => dispatchers.every((actor) => actor.health().ready));
 });
 afterEach(() => bench.close());
@@ -78,9 +94,10 @@ test('two dispatchers, Redis emptied in between and in the middle of a message: 
 });
 
 test('a topic that refuses is an alarm, and its end is told when it is mended', async () => {
-  bench.sns.behave({ how: 'error', code: 'NotFound', status: 404 }, 1);
+  refuses = true;
   await bench.write(episodeEvent({ patientId: 'p', atMs: systemClock.nowMs() }));
   await bench.until('told', () => mails().length > 0);
+  refuses = false;
   await bench.until('mended', () => bench.sns.accepted.some(({ topicArn }) => topicArn === TOPIC_ARN));
   await bench.settled();
   expect(mails()).toEqual([`[TECHNICAL] a topic refuses notifications: ${TOPIC_ARN}`]);
