@@ -40,6 +40,8 @@ export async function makeDigests(
     }
     // Whoever went into none of them asks again.
     await limiter.leave(destination, ids);
+    // What has come meanwhile is for the next window: otherwise there would be many small ones.
+    if (ids.length < TAKEN_TOGETHER) return;
   }
 }
 
