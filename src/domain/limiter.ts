@@ -39,8 +39,8 @@ export function mayBePooled(row: Pick<NotificationRow, 'kind' | 'fallbackFor'>):
   return !ALONE.has(row.kind) && row.fallbackFor === '';
 }
 
-/** BullMQ's: 1 first. None at all would run before all others. */
+/** BullMQ's: 1 first. None at all would run before all others. A digest goes before the many of its severity that it may stand for. */
 export function jobPriority(severity: Severity, kind: NotificationKind): number {
-  if (kind === 'heartbeat') return SEVERITY_RANK.high + 1;
-  return SEVERITY_RANK.high + 1 - SEVERITY_RANK[severity];
+  const rank = kind === 'heartbeat' ? 0 : SEVERITY_RANK[severity];
+  return 2 * (SEVERITY_RANK.high + 1 - rank) - (kind === 'digest' ? 1 : 0);
 }
