@@ -188,6 +188,13 @@ it('ends on SIGTERM and SIGINT with 0, everything committed, and goes on where i
   await until(async () =>
     expect((await again.get('/metrics'))?.body).toMatch(/wardwatch_notifications_total\{.*outcome="accepted".*\} 1\n/),
   );
+  // A sign of life came the whole way: poll, watch, dispatch, deliver.
+  await until(async () => {
+    const scraped = (await again.get('/metrics'))?.body ?? '';
+    expect(scraped).toMatch(/wardwatch_notifications_total\{kind="heartbeat",outcome="accepted"[^}]*\} [1-9]/);
+    expect(Number(/^wardwatch_heartbeat_age_seconds (\S+)$/m.exec(scraped)?.[1])).toBeLessThan(180);
+    expect(scraped).not.toMatch(/wardwatch_alarm_open\{alarm="heartbeat-missing"\} 1/);
+  });
   for (const topic of ['vital-info', 'doctors-queue', 'alert-deliveries'] as const)
     await until(async () => expect(await deployment.untaken('archive', topic)).toBe(0));
   again.signal('SIGTERM');
