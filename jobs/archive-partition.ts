@@ -11,6 +11,8 @@ import type { ByteBudget } from './archive-budget.js';
 
 /** A file's encoding blocks the process for about 2 µs a row, and a member that is silent for 6 s is thrown out. */
 export const MAX_FLUSH_ROWS = 250_000;
+/** A file each hour and table: clocks that are wrong in many ways must not make a commit of thousands, which ends in no time-out. */
+export const MAX_FLUSH_FILES = 500;
 /** Ticks and markers move the position without a row: a record without files now and then keeps it inside the retention. */
 const EMPTY_FLUSH_AFTER_MS = 60_000;
 /** A row's columns beside its message's bytes, roughly. */
@@ -117,9 +119,11 @@ export function createArchivePartition(parts: ArchivePartitionParts): ArchivePar
     });
   };
 
+  const isWhole = () => pending.rows.rows >= flushRows || pending.rows.files >= MAX_FLUSH_FILES;
+
   /** While memory is full, or a whole flush waits behind another: nothing is dropped, nothing more is taken. */
   const waitForRoom = async (): Promise<void> => {
-    while (!gaveUp && (budget.full() || (flushing.length > 0 && pending.rows.rows >= flushRows))) {
+    while (!gaveUp && (budget.full() || (flushing.length > 0 && isWhole()))) {
       budget.relieve();
       const awake = new AbortController();
       await Promise.race([budget.given(), clock.sleep(HEARTBEAT_EVERY_MS, awake.signal)]);
@@ -162,6 +166,15 @@ export function createArchivePartition(parts: ArchivePartitionParts): ArchivePar
     else pending.dead.set(reason, { records: 1, firstOffset: record.offset });
   };
 
+  const moved = (bytes: number, next: number, last: ReceivedRecord | undefined): void => {
+    pending.bytes += bytes;
+    budget.take(bytes);
+    pending.next = next;
+    pending.last = last ?? pending.last;
+    pending.movedSinceMs ??= clock.monotonicMs();
+    if (pending.rows.rows > 0) pending.rowsSinceMs ??= clock.monotonicMs();
+  };
+
   return {
     topic: topic.topic,
     partition,
@@ -174,15 +187,16 @@ export function createArchivePartition(parts: ArchivePartitionParts): ArchivePar
       for (const record of records) {
         take(record);
         bytes += (record.value?.length ?? 0) + ROW_OVERHEAD_BYTES;
+        if (pending.rows.files < MAX_FLUSH_FILES) continue;
+        moved(bytes, record.offset + 1, record);
+        bytes = 0;
+        await waitForRoom();
+        if (gaveUp) return;
+        flush();
       }
-      pending.bytes += bytes;
-      budget.take(bytes);
-      pending.next = next;
-      pending.last = records.at(-1) ?? pending.last;
-      pending.movedSinceMs ??= clock.monotonicMs();
-      if (pending.rows.rows > 0) pending.rowsSinceMs ??= clock.monotonicMs();
+      moved(bytes, next, records.at(-1));
       await onStep('archive.buffered');
-      if (pending.rows.rows >= flushRows && flushing.length === 0) flush();
+      if (isWhole() && flushing.length === 0) flush();
       budget.relieve();
     },
 
@@ -194,7 +208,7 @@ export function createArchivePartition(parts: ArchivePartitionParts): ArchivePar
       const due =
         (rowsSinceMs !== undefined && now - rowsSinceMs >= parts.flushAfterMs) ||
         (movedSinceMs !== undefined && now - movedSinceMs >= emptyAfterMs) ||
-        pending.rows.rows >= flushRows;
+        isWhole();
       if (due) flush();
     },
 

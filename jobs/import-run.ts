@@ -237,7 +237,7 @@ async function load(
   source: string,
   lock: string,
 ): Promise<void> {
-  await store.write(table, info, entries, source, clock.nowMs());
+  await store.write(table, info, entries, source, lock, clock.nowMs());
   await onStep('import.before-switch');
   await store.switchTo(table, info, lock, clock.nowMs());
   await onStep('import.after-switch');

@@ -2,7 +2,7 @@
 import type { IdRange } from '../src/domain/gap-ledger.js';
 import type { Clock, Logger, PartitionReader } from '../src/domain/ports.js';
 import { type Position, readingSource } from '../src/domain/position.js';
-import { rowHash } from '../src/domain/row-hash.js';
+import { otherColumns, rowHash } from '../src/domain/row-hash.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { VitalsSession } from '../src/mysql/vitals-source.js';
 
@@ -15,6 +15,8 @@ const MORE = 4;
 /** Polling waits meanwhile, and must not be taken for stuck. What can't be looked at within this time is left to the lake. */
 const LOOK_BACK_FOR_MS = 15_000;
 const IDS_NAMED = 5;
+/** A table is altered now and then; each set of columns costs one more read of the rows that seem to differ. */
+const COLUMN_SETS_AT_MOST = 4;
 
 export interface RestartComparison {
   readonly compared: number;
@@ -40,8 +42,9 @@ export async function compareAfterRestart(parts: {
   const range = await comparedRange(session, position);
   const table = range ? await hashesOfTable(session, range, position.ledger.gaps) : new Map<string, string>();
   const sent = await hashesOfLog(parts, range, table);
+  const seemsChanged = [...table].filter(([id, hash]) => sent.hashes.get(id)?.has(hash) === false).map(([id]) => id);
   const differ = {
-    changed: [...table].filter(([id, hash]) => sent.hashes.get(id)?.has(hash) === false).map(([id]) => id),
+    changed: await withoutAddedColumns(session, range, position.ledger.gaps, sent, seemsChanged),
     gone: [...sent.hashes.keys()].filter((id) => !table.has(id)),
     unknown: [...table.keys()].filter((id) => !sent.hashes.has(id) && BigInt(id) > sent.knownAbove),
   };
@@ -61,11 +64,29 @@ async function comparedRange(session: VitalsSession, { ledger, startId }: Positi
   return from > ledger.high ? undefined : { from, to: ledger.high };
 }
 
+/** Those that are changed also where only the columns count that the table had when rows were sent. */
+async function withoutAddedColumns(
+  session: VitalsSession,
+  range: IdRange | undefined,
+  gaps: readonly IdRange[],
+  sent: Sent,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  let changed = ids;
+  for (const { names, ids: sentSo } of sent.columns) {
+    if (!range || !changed.some((id) => sentSo.has(id))) continue;
+    const table = await hashesOfTable(session, range, gaps, names);
+    changed = changed.filter((id) => !sentSo.has(id) || sent.hashes.get(id)?.has(table.get(id) ?? '') !== true);
+  }
+  return changed;
+}
+
 /** Rows of open gaps are not compared: they have not been read yet. */
 async function hashesOfTable(
   session: VitalsSession,
   { from, to }: IdRange,
   gaps: readonly IdRange[],
+  columns?: ReadonlySet<string>,
 ): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
   for (let after = from - 1n; after < to; ) {
@@ -73,7 +94,7 @@ async function hashesOfTable(
     for (const { row, value } of readings) {
       const id = BigInt(row);
       if (id > to) return hashes;
-      if (!gaps.some((gap) => id >= gap.from && id <= gap.to)) hashes.set(row, rowHash(JSON.parse(value)));
+      if (!gaps.some((gap) => id >= gap.from && id <= gap.to)) hashes.set(row, rowHash(JSON.parse(value), columns));
       after = id;
     }
     if (!full) break;
@@ -81,9 +102,16 @@ async function hashesOfTable(
   return hashes;
 }
 
+interface ColumnSet {
+  readonly names: ReadonlySet<string>;
+  readonly ids: Set<string>;
+}
+
 interface Sent {
   /** Of each id in the range that vital-info has: its hashes, more than one where a row was sent again. */
   readonly hashes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The sets of unmapped columns that rows were sent with, and which rows. */
+  readonly columns: readonly ColumnSet[];
   /** A row above this id that is not in `hashes` was never sent; one below may have been deleted by the topic's retention. */
   readonly knownAbove: bigint;
 }
@@ -101,7 +129,7 @@ async function hashesOfLog(
   range: IdRange | undefined,
   table: ReadonlyMap<string, string>,
 ): Promise<Sent> {
-  if (!range) return { hashes: new Map(), knownAbove: 0n };
+  if (!range) return { hashes: new Map(), columns: [], knownAbove: 0n };
   const { topic, partitions, clock } = parts;
   const untilMs = clock.monotonicMs() + LOOK_BACK_FOR_MS;
   // After a reset that hands ids out again, rows have another name: no record of the old numbering is a witness.
@@ -111,6 +139,7 @@ async function hashesOfLog(
     for (let records = FIRST_RECORDS; ; records *= MORE) {
       const passMs = clock.monotonicMs();
       const hashes = new Map<string, Set<string>>();
+      const sets = new Map<string, ColumnSet>();
       let knownAbove = 0n;
       let wholly = true;
       let below = true;
@@ -125,6 +154,11 @@ async function hashesOfLog(
           if (reading.id < range.from || reading.id > range.to) return;
           const known = hashes.get(String(reading.id)) ?? new Set();
           hashes.set(String(reading.id), known.add(reading.hash()));
+          const names = reading.columns();
+          const set = JSON.stringify(names);
+          if (!sets.has(set) && sets.size < COLUMN_SETS_AT_MOST)
+            sets.set(set, { names: new Set(names), ids: new Set() });
+          sets.get(set)?.ids.add(String(reading.id));
         });
         if (from > 0 && first !== undefined && first > knownAbove) knownAbove = first;
         // Nothing but ticks, and older records deleted: any row may have been among these.
@@ -135,9 +169,10 @@ async function hashesOfLog(
         }
       }
       const found = [...table.keys()].every((id) => hashes.has(id));
-      if (wholly || (found && below)) return { hashes, knownAbove };
+      if (wholly || (found && below)) return { hashes, columns: [...sets.values()], knownAbove };
       const nowMs = clock.monotonicMs();
-      if (nowMs + (nowMs - passMs) * MORE > untilMs) return { hashes, knownAbove: range.to };
+      if (nowMs + (nowMs - passMs) * MORE > untilMs)
+        return { hashes, columns: [...sets.values()], knownAbove: range.to };
     }
   } finally {
     await reader.close();
@@ -153,11 +188,11 @@ function readingOf(value: Buffer | null, source: string) {
     return undefined;
   }
   if (message?.source !== source || typeof message.row !== 'string' || !/^-?\d+$/.test(message.row)) return undefined;
-  return { id: BigInt(message.row), hash: () => rowHash(message) };
+  return { id: BigInt(message.row), hash: () => rowHash(message), columns: () => otherColumns(message) };
 }
 
 function differenceInWords(
-  differ: { readonly changed: string[]; readonly gone: string[]; readonly unknown: string[] },
+  differ: { readonly changed: readonly string[]; readonly gone: string[]; readonly unknown: string[] },
   range: IdRange | undefined,
 ): string {
   const say = (ids: readonly string[], what: string) => {

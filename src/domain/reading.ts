@@ -54,7 +54,7 @@ const NAMES = /^\{"v":\d+,"source":"([\w .:@/+-]*)","row":"(\d+)"/;
 const ROW_ID = /^(?:0|[1-9]\d{0,19})$/;
 const NOTHING = Object.freeze({});
 /** Characters of ids, names of signs and unusable texts: an event repeats them, and one that Kafka can't take would hold up all behind it. */
-const REPEATED_AT_MOST = 131_072;
+export const REPEATED_AT_MOST = 131_072;
 /** Each sign may raise an event. */
 const SIGNS_AT_MOST = 1_000;
 /** A text that is no longer can't have more of either. */

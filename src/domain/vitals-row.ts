@@ -1,7 +1,7 @@
 // From a row of patients_vital_info to its message on vital-info: what is usable as numbers, what isn't as it came.
 import type { Attribute } from './attributes.js';
 import type { VitalsMapping } from './mapping.js';
-import { NUMBER_TEXT, type Reading } from './reading.js';
+import { NUMBER_TEXT, REPEATED_AT_MOST, type Reading } from './reading.js';
 import { createWallReader, type WallReader } from './zone.js';
 
 /** How a column's text is to be read: `datetime` in the database's zone, `timestamp` in UTC. */
@@ -16,7 +16,7 @@ export interface RowColumn {
 export interface EncodedReading {
   /** The row's key as decimal text without leading zeros. */
   readonly row: string;
-  /** Kafka's key; empty where the row has none. */
+  /** Kafka's key; empty where the row has none, and the beginning of one that no reading can hold. */
   readonly patientId: string;
   /** The message, JSON. */
   readonly value: string;
@@ -45,7 +45,7 @@ export class ColumnsMissingError extends Error {
   }
 }
 
-/** Below the topic's max.message.bytes (1 MiB), with room for what Kafka adds. */
+/** Key and value together: below the topic's max.message.bytes (1 MiB), with room for what Kafka adds. */
 const MESSAGE_BYTES_AT_MOST = 960 * 1024;
 /** A character of JavaScript's is three bytes of UTF-8 at most. */
 const BYTES_A_CHARACTER = 3;
@@ -110,7 +110,10 @@ export function createRowEncoder(
   return (row, stamp) => {
     const id = keyText(row[0]);
     const patient = row[patientAt];
-    const patientId = patient === null || patient === undefined ? '' : textOf(patient);
+    const named = patient === null || patient === undefined ? '' : textOf(patient);
+    // Kafka takes no key of any length. Without a patient the message is no reading: the row is a dead one, by its id.
+    const isEndless = named.length > REPEATED_AT_MOST;
+    const patientId = isEndless ? named.slice(0, BAD_TEXT_KEPT) : named;
     const own = recordedAtPlace === undefined ? undefined : instant(row[recordedAtPlace], recordedKind);
     const recordedAt = own ?? stamp.readAt;
     let values = '';
@@ -137,12 +140,13 @@ export function createRowEncoder(
     for (const { json, index, kind } of others)
       other += `${other === '' ? '' : ','}${json}:${otherJson(row[index], kind, instant)}`;
     const start =
-      `${head}${id}","patientId":${jsonText(patientId)},"recordedAt":"${recordedAt}"` +
+      `${head}${id}","patientId":${isEndless ? `null,"~patientId":${named.length}` : jsonText(patientId)},"recordedAt":"${recordedAt}"` +
       `,"timeSource":"${own === undefined ? 'poll' : 'row'}","readAt":"${stamp.readAt}"` +
       `,"notBefore":${stamp.notBefore === null ? 'null' : `"${stamp.notBefore}"`},"values":{${values}},"bad":{${bad}},"other":`;
     let value = `${start}{${other}}}`;
     const cut =
-      value.length * BYTES_A_CHARACTER > MESSAGE_BYTES_AT_MOST && Buffer.byteLength(value) > MESSAGE_BYTES_AT_MOST;
+      (value.length + patientId.length) * BYTES_A_CHARACTER > MESSAGE_BYTES_AT_MOST &&
+      Buffer.byteLength(value) + Buffer.byteLength(patientId) > MESSAGE_BYTES_AT_MOST;
     if (cut) value = `${start}{"~cut":${other.length}}}`;
     return { row: id, patientId, value, recordedAt, bad: badNames ?? NONE, cut };
   };

@@ -6,11 +6,17 @@ import { TableBuffer } from './table-buffer.js';
 export class HourBuffers {
   readonly #byTable = new Map<LakeTable<never>, Map<number, TableBuffer<never>>>();
   #rows = 0;
+  #files = 0;
   /** Rows come in runs of one table and hour. */
   #newest: { readonly hour: number; readonly buffer: TableBuffer<never> } | undefined;
 
   get rows(): number {
     return this.#rows;
+  }
+
+  /** How many files they would be at most. */
+  get files(): number {
+    return this.#files;
   }
 
   /** Throws TableRowError, having kept nothing, where a column refuses its value. */
@@ -39,6 +45,7 @@ export class HourBuffers {
     let buffer = hours.get(hour) as TableBuffer<Row> | undefined;
     if (!buffer) {
       buffer = new TableBuffer(table);
+      this.#files += 1;
       hours.set(hour, buffer as TableBuffer<never>);
     }
     return buffer;

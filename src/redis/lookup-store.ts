@@ -44,8 +44,18 @@ export interface LookupStore {
   read(table: ImportTable, meta: VersionInfo, onEntry: (entry: Entry) => void): Promise<void>;
   /** Single entries of a version, in the order of `keys`. */
   entries(table: ImportTable, version: string, keys: readonly string[]): Promise<readonly (Entry | undefined)[]>;
-  /** Writes a version and reads it back. Repeatable. @throws LookupVersionBroken */
-  write(table: ImportTable, info: VersionInfo, entries: readonly Entry[], source: string, nowMs: number): Promise<void>;
+  /**
+   * Writes a version and reads it back, as long as the lock is ours. Repeatable. @throws ImportLockLost: what another has written
+   * meanwhile, and perhaps put in force, is left alone. @throws LookupVersionBroken
+   */
+  write(
+    table: ImportTable,
+    info: VersionInfo,
+    entries: readonly Entry[],
+    source: string,
+    lock: string,
+    nowMs: number,
+  ): Promise<void>;
   /** Makes a written version the one in force, tells everyone, lets the one before expire. @throws ImportLockLost, LookupVersionBroken */
   switchTo(table: ImportTable, info: VersionInfo, lock: string, nowMs: number): Promise<void>;
   /** One import of a table at a time. `token` is unique; false: another one runs. */
@@ -79,6 +89,17 @@ if before ~= ARGV[1] then
   end
   redis.call('PUBLISH', ARGV[6], ARGV[7])
 end
+return 'ok'`;
+// KEYS: lock, version hash, its meta. ARGV: lock token.
+const EMPTY = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+redis.call('UNLINK', KEYS[2], KEYS[3])
+return 'ok'`;
+// KEYS: lock, a hash of an unfinished version. ARGV: lock token, TTL, fields and values.
+const PUT = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+redis.call('HSET', KEYS[2], unpack(ARGV, 3))
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return 'ok'`;
 const RENEW = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
@@ -151,20 +172,31 @@ export function createLookupStore(redis: Redis, prefix: string): LookupStore {
       }
       return found;
     },
-    write: async (table, info, entries, source, nowMs) => {
+    write: async (table, info, entries, source, lock, nowMs) => {
       const inForce = (await redis.get(currentKey(table))) === info.version;
       // The version in force is written anew only where Redis has lost a part of it.
       if (inForce && (await isWhole(table, info))) return;
       const rows = rowsKey(table, info.version);
       const meta = metaKey(table, info.version);
       // Whatever a dead load left under this name is not trusted.
-      await redis.unlink(rows, meta);
-      for (let i = 0; i < entries.length; i += CHUNK) {
-        await redis.hset(rows, ...entries.slice(i, i + CHUNK).flatMap((entry) => [entry.key, entry.json]));
-        if (i === 0) await redis.expire(rows, UNFINISHED_TTL_S);
-      }
-      await redis.hset(meta, { rows: info.rows, checksum: info.checksum, loadedAt: nowMs, confirmedAt: nowMs, source });
-      await redis.expire(meta, UNFINISHED_TTL_S);
+      orLost(table, await redis.eval(EMPTY, 3, lockKey(table), rows, meta, lock));
+      const put = async (hash: string, fields: readonly (string | number)[]) =>
+        orLost(table, await redis.eval(PUT, 2, lockKey(table), hash, lock, UNFINISHED_TTL_S, ...fields));
+      for (let i = 0; i < entries.length; i += CHUNK)
+        await put(
+          rows,
+          entries.slice(i, i + CHUNK).flatMap((entry) => [entry.key, entry.json]),
+        );
+      await put(
+        meta,
+        Object.entries({
+          rows: info.rows,
+          checksum: info.checksum,
+          loadedAt: nowMs,
+          confirmedAt: nowMs,
+          source,
+        }).flat(),
+      );
       await read(table, info, () => undefined);
     },
     switchTo: async (table, info, lock, nowMs) => {
@@ -185,7 +217,7 @@ export function createLookupStore(redis: Redis, prefix: string): LookupStore {
         key(table, ''),
         key(table, 'meta', ''),
       );
-      if (answer === 'lock') throw new ImportLockLost(`${table}: another import took over`);
+      orLost(table, answer);
       if (answer !== 'ok') throw new LookupVersionBroken(`${table} ${info.version} is not whole in Redis`);
     },
     lock: async (table, token, ttlMs) => (await redis.set(lockKey(table), token, 'PX', ttlMs, 'NX')) === 'OK',
@@ -212,4 +244,8 @@ export function createLookupStore(redis: Redis, prefix: string): LookupStore {
       await redis.set(key(table, 'retrying'), tickMs, 'PX', ttlMs);
     },
   };
+}
+
+function orLost(table: ImportTable, answer: unknown): void {
+  if (answer === 'lock') throw new ImportLockLost(`${table}: another import took over`);
 }

@@ -23,6 +23,8 @@ export function world() {
     looks: 0,
     /** What a row says, where it isn't 72. */
     values: new Map<number, number>(),
+    /** Unmapped columns, of every row. */
+    other: {} as Record<string, unknown>,
   };
   const clock = {
     nowMs: () => DAY + state.ms,
@@ -46,6 +48,7 @@ export function world() {
         readAt: formatMicros(microsOfMs(DAY + state.ms)),
         notBefore,
         values: { heartBeat: state.values.get(id) ?? 72 },
+        other: state.other,
       }),
       recordedAt: '2026-11-24T00:00:00.000000Z',
       bad: id === 666 ? ['heartBeat'] : [],

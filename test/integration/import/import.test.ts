@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runImport } from '../../../jobs/import-run.js';
-import { type Entry, patientOfEntry } from '../../../src/domain/import-version.js';
+import { type Entry, patientOfEntry, versionOf } from '../../../src/domain/import-version.js';
 import { DEFAULT_PATIENTS, DEFAULT_THRESHOLDS } from '../../../src/domain/mapping.js';
 import { STEPS, type Step } from '../../../src/domain/steps.js';
 import { lakeQuery } from '../../../src/lake/query.js';
@@ -299,6 +299,29 @@ describe('a crash', () => {
     } finally {
       await own.close();
     }
+  });
+
+  it('whoever lost its lock takes nothing from a version that another has put in force meanwhile', async () => {
+    const { store } = bench;
+    const entries = [{ key: 'p1', json: '{}' }];
+    const info = versionOf('patients', entries);
+    const other = versionOf('patients', []);
+    const { redis, prefix } = bench;
+    const rows = `${prefix}:lookup:patients:${info.version}`;
+    expect(await store.lock('patients', 'second', 30_000)).toBe(true);
+    await store.write('patients', info, entries, 'test', 'second', 1);
+    await store.switchTo('patients', info, 'second', 1);
+    // What the sleeper saw in force was another.
+    await redis.set(`${prefix}:lookup:patients:current`, other.version);
+    await expect(store.write('patients', info, entries, 'test', 'first', 2)).rejects.toThrow(
+      'another import took over',
+    );
+    await redis.set(`${prefix}:lookup:patients:current`, info.version);
+    expect(await redis.ttl(rows)).toBe(-1);
+    const read: unknown[] = [];
+    await store.read('patients', info, (entry) => read.push(entry));
+    expect(read).toEqual(entries);
+    await store.unlock('patients', 'second');
   });
 
   it('between two replicas: whoever lost its lock does not switch', async () => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createByteBudget } from '../../../jobs/archive-budget.js';
-import { type ArchivePartition, createArchivePartition, MAX_FLUSH_ROWS } from '../../../jobs/archive-partition.js';
+import {
+  type ArchivePartition,
+  createArchivePartition,
+  MAX_FLUSH_FILES,
+  MAX_FLUSH_ROWS,
+} from '../../../jobs/archive-partition.js';
 import type { Clock, ReceivedRecord } from '../../../src/domain/ports.js';
 import { archivedTopics } from '../../../src/lake/archived-topics.js';
 import type { Change } from '../../../src/lake/chain.js';
@@ -86,6 +91,29 @@ function setUp(options: { flushRows?: number; flushAfterMs?: number; budgetRows?
 }
 
 describe('A partition of the archive', () => {
+  it('makes no commit of more files than a bound, also of one fetch whose rows are of thousands of hours, and waits between', async () => {
+    const { work, commits, pass } = setUp({ flushRows: 10_000, budgetRows: 100_000 });
+    const count = 2 * MAX_FLUSH_FILES + 3;
+    const ofHours = Array.from({ length: count }, (_, i) =>
+      record(10 + i, JSON.stringify(reading(10 + i, 'p1', { heartBeat: 70 }, i * 3_600))),
+    );
+    const handled = work.handle(ofHours, 10 + count);
+    await turn();
+    expect(commits.map(({ next, rows }) => [next, rows.files])).toEqual([[10 + MAX_FLUSH_FILES, MAX_FLUSH_FILES]]);
+    expect(commits[0]?.last?.offset).toBe(String(9 + MAX_FLUSH_FILES));
+    await commits[0]?.settle();
+    await handled;
+    expect(commits).toHaveLength(2);
+    await commits[1]?.settle();
+    await pass(1_000);
+    expect(commits.map(({ next, rows }) => [next, rows.rows])).toEqual([
+      [10 + MAX_FLUSH_FILES, MAX_FLUSH_FILES],
+      [10 + 2 * MAX_FLUSH_FILES, MAX_FLUSH_FILES],
+      [10 + count, 3],
+    ]);
+    await commits[2]?.settle();
+  });
+
   it('flushes by age on the wall clock, also when nothing new arrives, and each row only once', async () => {
     const { work, commits, pass } = setUp();
     await work.handle(records(10, 3), 13);

@@ -45,6 +45,31 @@ describe('comparison after a restart', () => {
     expect(w.position().server).toEqual(AFTER);
   });
 
+  it('goes on where a column was added with a default, and stops all the same at what another column or a sent one says', async () => {
+    const added = (w: ReturnType<typeof world>) => {
+      w.state.other = { ...w.state.other, bed: 'none' };
+    };
+    expect((await restarted([1, 2, 3], added)).problem).toBeUndefined();
+    const alsoChanged = await restarted([1, 2, 3], (w) => {
+      added(w);
+      w.state.values.set(2, 99);
+    });
+    expect(alsoChanged.problem?.message).toMatch(/1 say something else now \(2\)/);
+    // A column that was there and empty when the row was sent is none that was added.
+    const w = world();
+    w.state.server = BEFORE;
+    w.add(1);
+    const poller = w.poller();
+    await poller.look();
+    w.state.other = { bed: null };
+    w.add(2);
+    await poller.look();
+    poller.forgetSession();
+    w.state.server = AFTER;
+    w.state.other = { bed: 'none' };
+    await expect(poller.look()).rejects.toThrow(/1 say something else now \(2\)/);
+  });
+
   it.each([
     [
       'a row that says something else',
