@@ -1,10 +1,13 @@
 // Too many at once, and what could not be told in time: digests and "raised and recovered" on real Redis and Kafka, also when their maker dies at each step.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { redrive } from '../../../jobs/deliver-redrive.js';
 import type { DeliveryRecord, EpisodeEvent } from '../../../src/domain/events.js';
 import { operatorEventId } from '../../../src/domain/operator-events.js';
 import type { Policy } from '../../../src/domain/policy.js';
 import type { Step } from '../../../src/domain/steps.js';
 import { formatMicros, microsOfMs } from '../../../src/domain/time.js';
+import { createDeliveryLog } from '../../../src/kafka/delivery-log.js';
+import { createLedger } from '../../../src/redis/ledger.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { ALERT_POLICY, type AlertBench, startAlertBench, TOPIC_ARN } from '../../helpers/alert-bench.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
@@ -95,7 +98,8 @@ describe('too many at once', () => {
       };
       await bench.deliver({ policy: fixed(POLICY), onStep });
       expect(await allTold(events)).toEqual(events.map(() => 1));
-      expect(left).toBe(0);
+      // There may be one digest only.
+      expect(left).toBeLessThan(2);
     },
   );
 });
@@ -160,5 +164,33 @@ describe('not in time', () => {
       ['attempt', 'sending'],
       ['accepted', 'accepted'],
     ]);
+  });
+
+  test('a digest whose text is refused twice is given up with all that it stands for, and sent with them when a person asks', async () => {
+    const events = Array.from({ length: MANY }, (_, i) => raised(i));
+    bench.sns.behave({ how: 'error', code: 'InvalidParameter', status: 400 });
+    await bench.dispatch();
+    await bench.write(...events);
+    await bench.dispatched();
+    await bench.deliver({ policy: fixed(POLICY) });
+    await bench.settled();
+    const ledger = createLedger(bench.redis, bench.redisPrefix);
+    expect(await ledger.attach()).toBe('ready');
+    const dead = await ledger.troubled(1_000);
+    expect(new Set(dead.map(({ state }) => state))).toEqual(new Set(['DEAD']));
+    expect(dead.filter(({ kind }) => kind === 'raised')).toHaveLength(MANY);
+    bench.sns.behave({ how: 'accept' });
+    const deliveries = createDeliveryLog({
+      topic: `${bench.kafkaPrefix}alert-deliveries`,
+      plainProducer: () => bench.kafka.plainProducer(),
+      partitionReader: () => bench.kafka.partitionReader(),
+    });
+    const asked = dead.filter(({ coveredBy }) => coveredBy === '');
+    for (const { notificationId } of asked)
+      expect(await redrive({ ledger, deliveries, clock: systemClock }, notificationId)).toBe(true);
+    await deliveries.close();
+    expect(await allTold(events)).toEqual(events.map(() => 1));
+    expect(await ledger.troubled(1_000)).toEqual([]);
+    expect((await bench.deliveries()).filter(({ reason }) => reason === 'redriven')).toHaveLength(asked.length);
   });
 });
