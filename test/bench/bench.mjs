@@ -1,6 +1,7 @@
 // `npm run bench`: the drains of poll, watch and archive beside Kafka's own perf tools, what exactness costs, row commit to visible in the
-// lake, archive onto HDFS beside a folder, the ledger's rebuild, backtest's rate, alarm burden, latency at 5,000 rows/s; all in one run.
-// `--only drains,exactness,visible,rebuild,backtest,burden,lakes,latency` chooses. Prints tables; `--json FILE` writes the same as JSON; `--rows N` (500000), `--repeats N` (3), `--latency-for 30s`.
+// lake, archive onto HDFS beside a folder, the ledger's rebuild, deliver's rate, backtest's rate, alarm burden, latency at 5,000 rows/s; all in one run.
+// `--only drains,exactness,visible,rebuild,deliver,backtest,burden,lakes,latency` chooses. Prints tables; `--json FILE` writes the same as JSON; `--rows N` (500000),
+// `--repeats N` (3), `--latency-for 30s`, `--latency-patients 5000` (each is read once a second).
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -18,15 +19,17 @@ const { values: given } = parseArgs({
     repeats: { type: 'string', default: '3' },
     json: { type: 'string' },
     'latency-for': { type: 'string', default: '30s' },
-    only: { type: 'string', default: 'drains,exactness,visible,rebuild,backtest,burden,lakes,latency' },
+    'latency-patients': { type: 'string', default: '5000' },
+    only: { type: 'string', default: 'drains,exactness,visible,rebuild,deliver,backtest,burden,lakes,latency' },
   },
 });
 const PARTS = given.only.split(',');
 const ROWS = Number(given.rows);
 const REPEATS = Number(given.repeats);
-const LATENCY_PATIENTS = 5_000;
+const LATENCY_PATIENTS = Number(given['latency-patients']);
 const BURDEN_PATIENTS = 50;
 const REBUILT_NOTIFICATIONS = 100_000;
+const DELIVERED_NOTIFICATIONS = 10_000;
 const FLUSH_MS = 1_000;
 const VISIBLE_ROWS_PER_SECOND = 5_000;
 const VISIBLE_FOR_MS = 65_000;
@@ -42,6 +45,7 @@ const { measureBacktest } = await import('./backtest.mjs');
 const { measureBurden } = await import('./burden.mjs');
 const { createPhases } = await import('../../ops/local/demo/phases.mjs');
 const { setUpServices } = await import('../../ops/local/demo/services.mjs');
+const { measureDeliver } = await import('./deliver.mjs');
 const { drain } = await import('./drain.mjs');
 const { measureExactness } = await import('./exactness.mjs');
 const { fillTable, fillTopic } = await import('./fill.mjs');
@@ -63,6 +67,7 @@ try {
       importTable(table, childEnvironment(process.env, services.settings));
     if (PARTS.includes('visible')) result.visible = await visible(services);
     if (PARTS.includes('rebuild')) result.rebuild = await rebuild(services);
+    if (PARTS.includes('deliver')) result.deliver = await deliver(services);
     if (PARTS.includes('backtest')) result.backtest = await backtest(services);
     if (PARTS.some((part) => ['drains', 'exactness'].includes(part)))
       await phases.run(`${ROWS} rows into RDS`, () => fillTable(services.hospital.pool, ROWS));
@@ -136,6 +141,18 @@ async function rebuild(services) {
   return measureRebuild({ ...work, notifications: REBUILT_NOTIFICATIONS, repeats: REPEATS });
 }
 
+async function deliver(services) {
+  const runs = [];
+  for (let repeat = 1; repeat <= REPEATS; repeat += 1) {
+    const name = `deliver${repeat}`;
+    const settings = { ...(await services.freshTopics(name)), REDIS_PREFIX: `{${services.name}.${name}}` };
+    const envOf = (more) => childEnvironment(process.env, more);
+    const work = { services, settings, main, envOf, folder: services.stack.folder, phases };
+    runs.push(await measureDeliver({ ...work, notifications: DELIVERED_NOTIFICATIONS }));
+  }
+  return medians(runs.map((run) => run.deliver));
+}
+
 async function backtest(services) {
   const settings = await services.freshTopics('backtest');
   const env = childEnvironment(process.env, { ...settings, ARCHIVE_FLUSH_MS: String(FLUSH_MS) });
@@ -184,6 +201,7 @@ function print({
   exactness,
   visible: seen,
   rebuild: again,
+  deliver: sent,
   backtest: tests,
   burden,
   lakes: onLakes,
@@ -215,6 +233,10 @@ function print({
   if (seen)
     out(
       `\nrow commit → visible to a reader of the folder at ${seen.rowsPerSecond} rows/s: p50 ${seen.p50} s, p95 ${seen.p95} s, p99 ${seen.p99} s; ${seen.filesPerMinute} files of vital_info a minute`,
+    );
+  if (sent)
+    out(
+      `\ndeliver: ${sent.rowsPerSecond} notifications/s, ${(sent.cpuSecondsPerMillion / 1000).toFixed(1)} ms of CPU each (${DELIVERED_NOTIFICATIONS} to many topics)`,
     );
   if (again) {
     const { ms } = medians(again.rebuildMs.map((one) => ({ ms: one })));
