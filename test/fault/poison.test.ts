@@ -91,7 +91,7 @@ beforeAll(async () => {
   await deployment.sql(`INSERT INTO Threshold_Reference_table VALUES ('heartBeat', 0, 40, 0, 69, 1, 'low'),
     ('heartBeat', 0, 40, 70, 78, 0, 'normal'), ('heartBeat', 0, 40, 79, 9999, 1, 'high')`);
   for (const table of ['patients', 'thresholds']) expect((await deployment.run(['import', table])).code).toBe(0);
-  worker = deployment.worker('poll,archive,watch');
+  worker = deployment.worker('poll,archive,watch,dispatch,deliver');
 });
 afterAll(() => deployment?.close());
 

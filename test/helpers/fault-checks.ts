@@ -19,8 +19,8 @@ export async function importTables({ env }: Pick<FaultWorld, 'env'>): Promise<vo
 const WATCH_WITHIN_MS = 60_000;
 
 /**
- * The end of a fault test whose deployment polls and archives, and need not watch: a watcher that comes late compares everything, and the
- * audit finds each row once, each id that was given up nowhere, and the alerts that its own SQL expects.
+ * The end of a fault test whose deployment polls and archives, and need not watch: a watcher that comes late compares everything and everybody is
+ * told, and the audit finds each row once, each id that was given up nowhere, the alerts that its own SQL expects, and what became of each.
  */
 export async function expectAuditedWhole(
   deployment: Deployment,
@@ -28,7 +28,7 @@ export async function expectAuditedWhole(
 ): Promise<void> {
   const imported = await deployment.run(['import', 'thresholds', '--file', 'ops/sql/thresholds-seed.csv']);
   expect(imported.code, imported.err).toBe(0);
-  const watcher = deployment.worker('watch');
+  const watcher = deployment.worker('watch,dispatch,deliver');
   const owned = () => watcher.events.filter(({ event }) => event === 'watch.owned').length;
   const partitions = Number(deployment.env.KAFKA_PARTITIONS);
   await until('the watcher has begun', () => owned() >= partitions, WATCH_WITHIN_MS);
