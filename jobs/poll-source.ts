@@ -16,8 +16,8 @@ import type { VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vital
 import { createPollAlarms } from './poll-alarms.js';
 import { createFoldEvidence } from './poll-evidence.js';
 import { createLakeCheck, type LakeHashes } from './poll-lake-check.js';
-import { createOpenSource } from './poll-open.js';
-import { checkNotBack, readPosition, tokenRecord } from './poll-position.js';
+import { createSourceOpener } from './poll-open.js';
+import { readPosition, tokenRecord } from './poll-position.js';
 import { pollRecords, pollTopics } from './poll-records.js';
 import { reportLook } from './poll-report.js';
 
@@ -165,7 +165,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   };
 
   const lakeCheck = createLakeCheck({ lake: parts.lakeHashes, clock, log, metrics });
-  const openSource = createOpenSource({
+  const opener = createSourceOpener({
     ...parts,
     lakeCheck,
     topic: topics.readings,
@@ -174,7 +174,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   });
 
   const open = async (to: Owned): Promise<VitalsSession> => {
-    const opened = await openSource(to.position, to.partitions);
+    const opened = await opener.open(to.position, to.partitions);
     try {
       if (opened.first) await commit(to, opened.position, []);
       else to.position = opened.position;
@@ -189,7 +189,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
     if (clock.monotonicMs() - last.boundsMs < BOUNDS_EVERY_MS) return;
     last.boundsMs = clock.monotonicMs();
     const bounds = await from.bounds();
-    checkNotBack(high, bounds);
+    opener.notBack(high, bounds);
     metrics.gauge('poll_lag_rows', Number((bounds?.to ?? high) - high));
   };
 
