@@ -89,8 +89,8 @@ export function createLook({ observer, received }) {
  * A reminder or an escalation whose alert had ended before it was published, and the end for those who had been told of nothing else:
  * all that is left untold in a run under faults.
  */
-function wasUnwanted({ record, states }, toSend) {
-  if (states.at(-1) !== 'cancelled') return false;
+function wasUnwanted({ record, outcome }, toSend) {
+  if (outcome !== 'cancelled') return false;
   if (record.kind !== 'resolved') return ['reminder', 'escalated', 'stale'].includes(record.kind);
   const { episodeId, destination } = record;
   return !toSend.some(

@@ -38,8 +38,6 @@ async function underWay({ tally, roles, follower }, nowMs) {
   if (undecided.length > 0) return `${undecided.length} events without a decision`;
   const timers = follower.timersBefore(nowMs() + TIMERS_AHEAD_MS);
   if (timers.length > 0) return `${timers.length} reminders or escalations about to be due`;
-  const open = follower
-    .toSend()
-    .filter(({ accepted, states }) => accepted.length === 0 && states.at(-1) !== 'cancelled');
+  const open = follower.toSend().filter(({ accepted, outcome }) => accepted.length === 0 && outcome !== 'cancelled');
   return open.length > 0 ? `${open.length} e-mails not yet accepted` : null;
 }

@@ -1,11 +1,14 @@
 // Reads doctors-queue and alert-deliveries as they grow, committed records only: what was alerted, and what became of it.
 
+/** What may be recorded again by whoever repeats a step. */
+const SAID_BEFORE = ['decided', 'suppressed', 'scheduled'];
+
 /** `reader` is wardwatch's PartitionReader; topics carry their prefix. */
 export function createFollower({ reader, queueTopic, deliveriesTopic, partitions }) {
   const positions = new Map();
   /** eventId → event, raised … resolved. */
   const events = new Map();
-  /** notificationId → {record of the decision, states: [...], accepted: [{snsMessageId, atMs}]} */
+  /** notificationId → {record of the decision, states: [...], outcome: the last one that is none of SAID_BEFORE, accepted: [{snsMessageId, atMs}]} */
   const notifications = new Map();
   let unreadable = 0;
   /** Ids of events that stand on doctors-queue more than once. */
@@ -36,6 +39,8 @@ export function createFollower({ reader, queueTopic, deliveriesTopic, partitions
     if (record.kind === 'heartbeat') return;
     const entry = notifications.get(record.notificationId) ?? { record, states: [], accepted: [] };
     entry.states.push(record.state);
+    // A decision that is recorded once more is no news.
+    if (!SAID_BEFORE.includes(record.state)) entry.outcome = record.state;
     if (record.state === 'accepted')
       entry.accepted.push({
         snsMessageId: record.snsMessageId,

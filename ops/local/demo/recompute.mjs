@@ -68,6 +68,8 @@ export function recomputeAlerts({ rows, ageOf, thresholds, decimalsOf, timingOf 
     const rows = thresholds.filter((r) => r.attribute === attribute && r.lowAge <= age && age <= r.highAge);
     const hit = rows.find((r) => r.lowValue <= rounded && rounded <= r.highValue);
     const normal = rows.find((r) => !r.alert);
+    // Of a patient whom it does not know the oracle expects nothing.
+    if (!normal) return { side: 'normal', room: { low: Number.POSITIVE_INFINITY, high: Number.POSITIVE_INFINITY } };
     const apart = (a, b) => Number((a - b).toFixed(decimals));
     const room = { low: apart(rounded, normal.lowValue), high: apart(normal.highValue, rounded) };
     if (!hit?.alert) return { side: 'normal', room };

@@ -30,7 +30,7 @@ export function sumUp({
   );
   const received = new Set(inboxIds);
   // What somebody had in hand, or was over, before it was published is not sent.
-  const notOnce = toSend.filter(({ accepted, states }) => accepted.length !== 1 && states.at(-1) !== 'cancelled');
+  const notOnce = toSend.filter(({ accepted, outcome }) => accepted.length !== 1 && outcome !== 'cancelled');
   const decided = new Set([...Object.keys(suppressed), ...toSend.map((entry) => entry.record.eventId)]);
   const undecided = [...raised, ...worsened, ...resolved].filter(({ eventId }) => !decided.has(eventId));
   const reasons = [...new Set(Object.values(suppressed))].sort();
