@@ -41,6 +41,7 @@ export async function setUpPipeline({ options, phases, write, undo, id, signal }
     random: seededRandom(SEED + 1),
     nowMs: () => Date.now(),
     excursionShare: options.excursions,
+    gateway: options.gateway,
   });
   return {
     /** Rejects when a service or a worker ends by itself. */

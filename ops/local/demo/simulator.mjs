@@ -10,6 +10,8 @@ const ROLLBACK_SHARE = 0.03;
 const HELD_SHARE = 0.15;
 const HELD_MAX_MS = 300;
 const ROWS_PER_TRANSACTION_MAX = 5;
+/** Of a gateway that collects what its devices send. */
+const GATEWAY_ROWS_MAX = 50;
 const EXCURSION_READINGS = { low: 2, high: 6 };
 /** The patient recovers by themselves, or soon after somebody has come. */
 const SCRIPT = { beginsAfterMs: 5_000, lastsMs: 40_000, recoversAfterMs: 3_000 };
@@ -25,6 +27,7 @@ export function connectionsFor(patients) {
 
 /** What hospitals' programs do to a table beside plain inserts. */
 const STORM = { bulk: 0.1, select: 0.05, savepoint: 0.1, heldLong: 0.01, heldLongMs: 1_500 };
+const GATEWAY = { bulk: 1, select: 0, savepoint: 0, heldLong: 0, heldLongMs: 0 };
 const CALM = { bulk: 0, select: 0, savepoint: 0, heldLong: 0, heldLongMs: 0 };
 const CONNECT_AGAIN_MS = 500;
 
@@ -32,14 +35,26 @@ const CONNECT_AGAIN_MS = 500;
  * `pool` is mysql2's promise pool with enough connections (connectionsFor); `patients` carry `signs` (ward.mjs).
  * `storm`: bulk inserts, INSERT … SELECT, savepoints and longer transactions too. `onBroken` is told of a connection that broke, and another is
  * opened; without it the ward fails.
+ * `gateway`: many rows in one statement and transaction, so that the database is not what is measured.
  * `start()` begins; `stop()` ends after open transactions have ended, and answers the counts.
  */
-export function createSimulator({ pool, patients, attributes, random, nowMs, excursionShare, storm, onBroken }) {
+export function createSimulator({
+  pool,
+  patients,
+  attributes,
+  random,
+  nowMs,
+  excursionShare,
+  storm,
+  gateway,
+  onBroken,
+}) {
   const waiting = [];
   const committedAtMs = new Map();
   const counts = { committedRows: 0, commits: 0, rolledBackRows: 0, rollbacks: 0, notRead: 0 };
   const excursions = new Map();
-  const shares = storm ? STORM : CALM;
+  const shares = gateway ? GATEWAY : storm ? STORM : CALM;
+  const rowsMost = gateway ? GATEWAY_ROWS_MAX : ROWS_PER_TRANSACTION_MAX;
   const columns = ['customerId', ...attributes.map((attribute) => attribute.column), 'recorded_at'];
   const into = `INSERT INTO patients_vital_info (${columns.join(', ')})`;
   const asSelect = `SELECT ${columns.map(() => '?').join(', ')}`;
@@ -107,7 +122,7 @@ export function createSimulator({ pool, patients, attributes, random, nowMs, exc
       try {
         connection = await pool.getConnection();
         while (running) {
-          const rows = waiting.splice(0, random.int(1, ROWS_PER_TRANSACTION_MAX));
+          const rows = waiting.splice(0, random.int(1, rowsMost));
           if (rows.length === 0) await pause(TICK_MS / 2);
           else await transaction(connection, rows);
         }
