@@ -38,6 +38,8 @@ export interface ImportParts {
 }
 
 export interface ImportRequest {
+  /** Under the lock still: whoever waits for it finds what was noted. */
+  readonly onEnd?: (result: ImportResult) => Promise<void>;
   /** CSV instead of RDS. `name` is shown as the version's source. */
   readonly file?: { readonly name: string; readonly bytes: Uint8Array };
   /** The nominal instant, UTC milliseconds; default: now. */
@@ -86,7 +88,11 @@ export async function runImport(
   const token = parts.newToken();
   const from = clock.monotonicMs();
   if (!(await store.lock(table, token, LOCK_TTL_MS))) return { ...NOTHING, outcome: 'skipped' };
-  const result = await whileLocked(table, parts, token, () => importLocked(table, parts, request, token));
+  const result = await whileLocked(table, parts, token, async () => {
+    const ended = await importLocked(table, parts, request, token);
+    await request.onEnd?.(ended);
+    return ended;
+  });
   metrics.count('import_runs_total', { table, outcome: result.outcome });
   const { outcome, version, rows, added, changed, deleted } = result;
   const tookMs = Math.round(clock.monotonicMs() - from);

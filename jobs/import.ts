@@ -8,7 +8,7 @@ import { IMPORT_TABLES, type ImportTable } from '../src/domain/import-settings.j
 import { MysqlError } from '../src/mysql/pool.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { Actor } from './actor.js';
-import { type ImportParts, runImport } from './import-run.js';
+import { type ImportParts, type ImportResult, runImport } from './import-run.js';
 
 /** How often the version in Redis is compared with the lake's; sooner while one of them is out of reach, and when Redis comes back. */
 const LOOK_MS = 60_000;
@@ -57,14 +57,15 @@ export function createImportActor(parts: ImportActorParts): Actor {
       if (await isCovered(table, tickMs)) return;
       const startedAtMs = clock.nowMs();
       busySinceMs = clock.monotonicMs();
-      const result = await runImport(table, parts, { tickMs });
+      const onEnd = ({ outcome }: ImportResult) =>
+        store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs(), refused: outcome === 'refused' });
+      const result = await runImport(table, parts, { tickMs, onEnd });
       // Whoever holds the lock may have died: looked at again, until its import covers this tick or the lock is free.
       if (result.outcome === 'skipped') throw new RunLater(LOCKED_RETRY_MS);
-      const refused = result.outcome === 'refused';
-      await store.recordRun(table, { tickMs, startedAtMs, endedAtMs: clock.nowMs(), refused });
       failures.delete(table);
       troubles.delete(table);
-      if (refused) troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
+      if (result.outcome === 'refused')
+        troubles.set(table, `refused, the last good version stays: ${result.problems[0]}`);
     } catch (error) {
       if (error instanceof RunLater) throw error;
       throw await retry(table, tickMs, error);

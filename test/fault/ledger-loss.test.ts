@@ -23,7 +23,10 @@ let events: EpisodeEvent[];
 beforeAll(async () => {
   redis = await startRedis({ appendonly: false });
   bench = await startAlertBench({ redisUrl: redis.url });
-  events = Array.from({ length: OPEN }, (_, i) => episodeEvent({ patientId: `p${i}`, atMs: systemClock.nowMs() }));
+  events = Array.from({ length: OPEN }, (_, i) => {
+    const event = episodeEvent({ patientId: `p${i}`, atMs: systemClock.nowMs(), value: 20_000 + i });
+    return { ...event, patient: { ...event.patient, name: `Name${i}x` } };
+  });
 });
 afterAll(async () => {
   await bench?.close();
@@ -71,6 +74,11 @@ test('every alert is e-mailed once, and the few that may have been sent twice sa
   const mails = new Map<string, string[]>();
   for (const mail of bench.sns.accepted) mails.set(idOf(mail), [...(mails.get(idOf(mail)) ?? []), mail.body]);
   expect([...mails.keys()].sort()).toEqual(events.map(({ eventId }) => eventId).sort());
+  for (const [i, { eventId }] of events.entries())
+    for (const body of mails.get(eventId) ?? []) {
+      expect(body).toContain(`Name${i}x`);
+      expect(body).toContain(`${20_000 + i} /min`);
+    }
   const repeated = [...mails.values()].filter((bodies) => bodies.length > 1);
   // What one replica had in its hands when Redis was killed.
   expect(repeated.length).toBeLessThan(KILLED_AT / 10);
