@@ -7,7 +7,7 @@ import { notificationId } from '../src/domain/identity.js';
 import { isSettled, type NotificationLedger, TOO_OLD } from '../src/domain/ledger.js';
 import type { Decision, Send } from '../src/domain/notification.js';
 import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
 import { addDelivery } from './deliver-job.js';
 
@@ -46,7 +46,7 @@ export function createAlarmKeeper(parts: AlarmKeeperParts): AlarmKeeper {
       const { known, nowMs } = await ledger.conditions(own);
       const { opens, ends } = judgeAlarms(known, await ledger.openAlarms(), nowMs);
       for (const alarm of opens) {
-        const opening: OpenAlarm = { state: 'opening', openedAt: formatMicros(microsOfMs(nowMs)) };
+        const opening: OpenAlarm = { state: 'opening', openedAt: isoOfMs(nowMs) };
         if (await ledger.moveAlarm(alarm, undefined, opening))
           log.error('alarm.open', { alarm: alarm.name, subject: alarm.subject });
       }
@@ -85,7 +85,7 @@ async function announce(parts: AlarmKeeperParts, alarm: AlarmId, openedAt: strin
             after: n === 0 ? [] : [idOf(0, operatorsTopic)],
           },
         ];
-  const at = formatMicros(microsOfMs(clock.nowMs()));
+  const at = isoOfMs(clock.nowMs());
   const decision: Decision = { reason: send.length > 0 ? 'alarm' : 'not-routed', send, timers: [], emits: [], at };
   const places = await deliveries.append(decisionRecords(on, decision));
   for (const [i, { notificationId: id, after, destination }] of send.entries()) {

@@ -19,7 +19,7 @@ import type { Clock, OutRecord, PlainProducer } from '../src/domain/ports.js';
 import { SEVERITY_RANK } from '../src/domain/severity.js';
 import { type Silence, silenceEndMs } from '../src/domain/silence.js';
 import { matcherInWords } from '../src/domain/story.js';
-import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
+import { formatMicros, isoOfMs, microsOfMs, parseMicros } from '../src/domain/time.js';
 import type { DeskReads } from '../src/redis/desk-views.js';
 import { explainAlert, explainRecipient, type WhyParts } from './alert-why.js';
 
@@ -64,7 +64,7 @@ export function createAlertDesk(parts: DeskParts): AlertDeskInHand {
     });
     await (await producer).send([record]);
   };
-  const now = () => formatMicros(microsOfMs(clock.nowMs()));
+  const now = () => isoOfMs(clock.nowMs());
 
   /** Before anything is answered or done: who looks at a patient is on record, or doesn't look. */
   const audit = (asker: Asker, action: string, about: Readonly<Record<string, unknown>>) =>
@@ -264,7 +264,7 @@ export function openAlertOf(episodeId: string, view: EpisodeView): OpenAlert {
 }
 
 function silenceNow(silence: Silence, policy: Policy): SilenceInForce {
-  const endOf = (severity: Severity) => formatMicros(microsOfMs(silenceEndMs(silence, severity, policy)));
+  const endOf = (severity: Severity) => isoOfMs(silenceEndMs(silence, severity, policy));
   return {
     ...{ silenceId: silence.silenceId, matcher: silence.matcher, startsAt: silence.startsAt, endsAt: silence.endsAt },
     ...{ reason: silence.reason, by: silence.by },

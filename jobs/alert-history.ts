@@ -3,7 +3,7 @@ import { decodeDelivery } from '../src/domain/delivery.js';
 import { decodeDoctorsQueue } from '../src/domain/doctors-queue.js';
 import type { DeliveryRecord, EpisodeEvent, OperatorEvent } from '../src/domain/events.js';
 import type { PartitionReader } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import { partitionOfKey } from '../src/kafka/murmur2.js';
 
 const ID_CHARACTERS = 26;
@@ -110,7 +110,7 @@ export function createAlertHistory({ kafka, kafkaPrefix, lake }: HistoryParts): 
       return rows.length === 1 ? String(rows[0]?.episode_id) : undefined;
     },
     deliveriesBetween: async (fromMs, toMs) => {
-      const [from, to] = [iso(fromMs), iso(toMs)];
+      const [from, to] = [isoOfMs(fromMs), isoOfMs(toMs)];
       const within = (value: Buffer | null) => only(decodeDelivery(value), ({ at }) => from <= at && at <= to);
       const found = await fromKafka(deliveries, { fromMs, toMs }, within);
       if (found !== undefined) return { records: found, source: 'kafka' };
@@ -139,13 +139,9 @@ function alertEventOf(value: Buffer | string | null): AlertEvent | undefined {
   return decoded.type === 'episode' || decoded.type === 'operator' ? decoded.event : undefined;
 }
 
-function iso(ms: number): string {
-  return formatMicros(microsOfMs(ms));
-}
-
 /** The folders' days too: only their files are read. */
 function during(fromMs: number, toMs: number): string {
-  const [from, to] = [iso(fromMs), iso(toMs)];
+  const [from, to] = [isoOfMs(fromMs), isoOfMs(toMs)];
   const days = `dt BETWEEN ${text(from.slice(0, 10))} AND ${text(to.slice(0, 10))}`;
   return `${days} AND at BETWEEN TIMESTAMP ${text(from.slice(0, -1))} AND TIMESTAMP ${text(to.slice(0, -1))}`;
 }

@@ -13,7 +13,7 @@ import type { EpisodeView } from '../src/domain/notification.js';
 import type { Clock } from '../src/domain/ports.js';
 import { silenceMatches } from '../src/domain/silence.js';
 import { deliveryLines, eventLines, type Outcome, outcomesOf, type SayTime, topicOf } from '../src/domain/story.js';
-import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
+import { isoOfMs, msOfIso } from '../src/domain/time.js';
 import type { AlertEvent, AlertHistory } from './alert-history.js';
 
 const DAY_MS = 86_400_000;
@@ -60,7 +60,7 @@ export async function explainAlert(
   const { history, time, clock } = parts;
   const episodeId = found?.episodeId ?? (await history.episodeLike(alert.trim().toLowerCase()));
   if (episodeId === undefined) throw new DeskRefused('no-such-alert', `no alert ${alert} is on record`);
-  const sinceMs = found ? millis(found.view.since) - BESIDE_MS : clock.nowMs() - VIEWS_KEPT_MS;
+  const sinceMs = found ? msOfIso(found.view.since) - BESIDE_MS : clock.nowMs() - VIEWS_KEPT_MS;
   const { records, source } = await history.deliveriesOf(episodeId, sinceMs);
   if (records.length === 0 && !found) throw new DeskRefused('no-such-alert', `no alert ${alert} is on record`);
   const events = await history.events(
@@ -101,7 +101,7 @@ export async function explainRecipient(parts: WhyParts, question: RecipientQuest
     question.fromMs - DECIDED_BEFORE_MS,
     question.toMs + SETTLED_AFTER_MS,
   );
-  const [from, to] = [iso(question.fromMs), iso(question.toMs)];
+  const [from, to] = [isoOfMs(question.fromMs), isoOfMs(question.toMs)];
   const outcomes = outcomesOf(records, time, ({ at }) => from <= at && at <= to);
   const theirs = new Set(topics.map(({ topic }) => topic));
   // What is about no episode, a heartbeat or a technical alarm, is nobody else's loss.
@@ -141,13 +141,5 @@ async function topicsOf(readers: Readers, recipient: string): Promise<RecipientT
 }
 
 function earliest(records: readonly DeliveryRecord[]): number {
-  return Math.min(...records.map(({ at }) => millis(at)));
-}
-
-function millis(isoText: string): number {
-  return (parseMicros(isoText) ?? 0) / 1000;
-}
-
-function iso(ms: number): string {
-  return formatMicros(microsOfMs(ms));
+  return Math.min(...records.map(({ at }) => msOfIso(at)));
 }

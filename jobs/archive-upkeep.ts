@@ -1,6 +1,6 @@
 // What the archive does for its chains beside writing them: looks each over when it takes it, and folds its older records away.
 import type { Clock, LakeStore, Logger, Metrics, OnStep } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import { examineChain } from '../src/lake/chain-exam.js';
 import { foldChain } from '../src/lake/checkpoint.js';
 
@@ -53,7 +53,7 @@ export function createArchiveUpkeep(parts: ArchiveUpkeepParts): ArchiveUpkeep {
   };
 
   const fold = async ({ topic, partition }: KeptChain): Promise<void> => {
-    const today = formatMicros(microsOfMs(clock.nowMs())).slice(0, DAY_TEXT);
+    const today = isoOfMs(clock.nowMs()).slice(0, DAY_TEXT);
     const token = parts.newToken();
     const checkpoint = await foldChain({ store, topic, partition, token, today, onStep: parts.onStep });
     if (!checkpoint) return;

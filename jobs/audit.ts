@@ -13,7 +13,7 @@ import { EVERY_ID, type IdSteps } from '../src/domain/id-steps.js';
 import type { VitalsMapping } from '../src/domain/mapping.js';
 import type { Clock, LakeStore, Logger, PartitionReader } from '../src/domain/ports.js';
 import { decodePosition, type Position, readingSource } from '../src/domain/position.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import type { KafkaAdmin } from '../src/kafka/admin.js';
 import { topicName } from '../src/kafka/topics.js';
 import { auditAlerts } from '../src/lake/audit-alerts.js';
@@ -146,7 +146,7 @@ interface Compared {
 async function compare(parts: AuditParts, compared: Compared): Promise<AuditReport> {
   const { source, clock, attributes, lake, mapping } = parts;
   const { session, position, ids, cut, exam } = compared;
-  const at = formatMicros(microsOfMs(clock.nowMs()));
+  const at = isoOfMs(clock.nowMs());
   return withLakeSql(
     lake,
     exam.files.filter(({ table }) => TABLES.has(table)),

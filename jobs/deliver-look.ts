@@ -3,7 +3,7 @@ import { HEARTBEAT_OUTDATED_MS, parseHeartbeatTrigger } from '../src/domain/hear
 import type { NotificationRow } from '../src/domain/ledger.js';
 import { type EpisodeView, NO_EPISODE } from '../src/domain/notification.js';
 import { type StillWanted, stillWanted } from '../src/domain/still-wanted.js';
-import { parseMicros } from '../src/domain/time.js';
+import { msOfIso } from '../src/domain/time.js';
 import type { DeliverParts } from './deliver-parts.js';
 
 /** What is about no episode is wanted, but for a sign of life that comes too late to be one. */
@@ -18,5 +18,5 @@ export async function lastLook(
 
 function isOutdated({ kind, trigger, now }: NotificationRow): boolean {
   const beat = kind === 'heartbeat' ? parseHeartbeatTrigger(trigger) : undefined;
-  return beat !== undefined && now - (parseMicros(beat.at) ?? 0) / 1_000 > HEARTBEAT_OUTDATED_MS;
+  return beat !== undefined && now - msOfIso(beat.at) > HEARTBEAT_OUTDATED_MS;
 }

@@ -6,7 +6,7 @@ import type { Limiter } from '../src/domain/limiter.js';
 import type { AlertPublisher } from '../src/domain/notification.js';
 import type { PolicySource } from '../src/domain/policy.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
 import type { DestinationGate } from './destination-gate.js';
 
@@ -51,7 +51,7 @@ export function isOver(row: NotificationRow): boolean {
 }
 
 export function recordOf(parts: DeliverParts, row: NotificationRow, fact: DeliveryFact): DeliveryRecord {
-  return deliveryRecord(row, { attempt: row.attempt, ...fact }, formatMicros(microsOfMs(parts.clock.nowMs())));
+  return deliveryRecord(row, { attempt: row.attempt, ...fact }, isoOfMs(parts.clock.nowMs()));
 }
 
 export async function record(parts: DeliverParts, row: NotificationRow, fact: DeliveryFact) {

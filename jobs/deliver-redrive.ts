@@ -2,7 +2,7 @@
 import { deliveryRecord, REDRIVEN } from '../src/domain/delivery.js';
 import type { NotificationLedger } from '../src/domain/ledger.js';
 import type { Clock } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
 
 export interface RedriveParts {
@@ -16,6 +16,6 @@ export async function redrive({ ledger, deliveries, clock }: RedriveParts, id: s
   const row = await ledger.read(id);
   if (row?.state !== 'HELD' && row?.state !== 'DEAD') return false;
   const fact = { state: 'scheduled', reason: REDRIVEN, attempt: row.attempt } as const;
-  await deliveries.append([deliveryRecord(row, fact, formatMicros(microsOfMs(clock.nowMs())))]);
+  await deliveries.append([deliveryRecord(row, fact, isoOfMs(clock.nowMs()))]);
   return (await ledger.redrive(row, REDRIVEN)) !== undefined;
 }

@@ -5,7 +5,7 @@ import { parseHeartbeatTrigger } from '../src/domain/heartbeat.js';
 import { isSettled, LedgerLostError, type NotificationRow, type Settlement } from '../src/domain/ledger.js';
 import { buildMessage } from '../src/domain/message.js';
 import type { Step } from '../src/domain/steps.js';
-import { microsOfMs, parseMicros } from '../src/domain/time.js';
+import { microsOfMs, msOfIso, parseMicros } from '../src/domain/time.js';
 import { contentOf } from './deliver-content.js';
 import { acceptCovers, buryCovers } from './deliver-cover.js';
 import { fallBack } from './deliver-fallback.js';
@@ -105,7 +105,7 @@ export async function send(
 /** How far the whole chain reaches. */
 async function noteHeartbeat({ ledger }: DeliverParts, { kind, trigger }: NotificationRow): Promise<void> {
   const beat = kind === 'heartbeat' ? parseHeartbeatTrigger(trigger) : undefined;
-  if (beat) await ledger.heartbeatAccepted(beat.partition, Math.floor((parseMicros(beat.at) ?? 0) / 1_000));
+  if (beat) await ledger.heartbeatAccepted(beat.partition, Math.floor(msOfIso(beat.at)));
 }
 
 async function finishFailed(

@@ -6,7 +6,7 @@ import type { Decision } from '../src/domain/notification.js';
 import type { PolicySource } from '../src/domain/policy.js';
 import type { Clock, Logger, Metrics, OnStep } from '../src/domain/ports.js';
 import type { Step } from '../src/domain/steps.js';
-import { parseMicros } from '../src/domain/time.js';
+import { msOfIso } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
 import type { OperatorLog } from '../src/kafka/operator-log.js';
 import { addDelivery } from './deliver-job.js';
@@ -108,7 +108,7 @@ function placed(
   return outcomes.flatMap((outcome, i) => {
     const mine = places.slice(at, at + (records[i]?.length ?? 0));
     at += mine.length;
-    return (parseMicros(outcome.decision.at) ?? 0) / 1000 < oldestMs ? [] : [{ ...outcome, places: mine }];
+    return msOfIso(outcome.decision.at) < oldestMs ? [] : [{ ...outcome, places: mine }];
   });
 }
 

@@ -4,7 +4,7 @@ import { decideSilenced } from '../src/domain/hold.js';
 import type { Decision } from '../src/domain/notification.js';
 import { operatorEventId, silenceTrigger } from '../src/domain/operator-events.js';
 import type { Silence } from '../src/domain/silence.js';
-import { formatMicros, microsOfMs, parseMicros } from '../src/domain/time.js';
+import { isoOfMs, msOfIso } from '../src/domain/time.js';
 import { addTimerJob, carryOut, DISPATCH_STEPS, type DispatchParts, type Outcome } from './dispatch-outcome.js';
 import { foldIfAny, nowOf } from './fold-decision.js';
 
@@ -16,7 +16,7 @@ const EXPIRED_AGAIN_AFTER_MS = 10_000;
 
 export async function foldSilence(parts: DispatchParts, event: SilenceEvent, offset: number): Promise<Outcome> {
   const { eventId, kind, silenceId } = event;
-  const at = formatMicros(microsOfMs(parts.clock.nowMs()));
+  const at = isoOfMs(parts.clock.nowMs());
   const made: Decision = { reason: 'not-notified', send: [], timers: [], emits: [], at };
   const { outcome, decision } = await parts.ledger.foldSilence(event, offset, made);
   if (outcome === 'folded') parts.metrics.count('dispatch_decisions_total', { kind, reason: decision.reason });
@@ -54,7 +54,7 @@ function hold(parts: DispatchParts, event: SilencedEvent, episodeId: string): Pr
     }),
     decide: (look) => {
       // One that is announced holds what is open when it begins.
-      const nowMs = Math.max(nowOf(parts, look), millis(startsAt));
+      const nowMs = Math.max(nowOf(parts, look), msOfIso(startsAt));
       const made = decideSilenced({ silence, view: look.view, policy, nowMs });
       return made && { decision: made.decision, next: made.view };
     },
@@ -74,7 +74,7 @@ export function createSilenceExpiry(parts: Pick<DispatchParts, 'ledger' | 'opera
       const { silences, now } = await parts.ledger.silences();
       const lately = parts.clock.monotonicMs() - EXPIRED_AGAIN_AFTER_MS;
       const over = silences.filter(
-        ({ silenceId, endsAt }) => millis(endsAt) <= now && (written.get(silenceId) ?? lately) <= lately,
+        ({ silenceId, endsAt }) => msOfIso(endsAt) <= now && (written.get(silenceId) ?? lately) <= lately,
       );
       await parts.operatorLog.append(
         over.map(({ silenceId, endsAt }) => ({
@@ -92,8 +92,4 @@ export function createSilenceExpiry(parts: Pick<DispatchParts, 'ledger' | 'opera
       for (const { silenceId } of over) written.set(silenceId, parts.clock.monotonicMs());
     },
   };
-}
-
-function millis(iso: string): number {
-  return (parseMicros(iso) ?? 0) / 1000;
 }

@@ -2,7 +2,7 @@
 import type { Occasion } from '../src/domain/delivery.js';
 import type { EpisodeEvent } from '../src/domain/events.js';
 import type { Decision, EpisodeView, KeyView } from '../src/domain/notification.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import type { FlappingKey, Look } from '../src/domain/views.js';
 import type { DispatchParts, Outcome } from './dispatch-outcome.js';
 
@@ -73,7 +73,7 @@ export async function foldDecision(parts: DispatchParts, folding: Folding): Prom
 function below(parts: DispatchParts, on: Occasion, offset: number | null, view: EpisodeView): Outcome {
   parts.log.error('dispatch.below', { eventId: on.id, offset, folded: view.offset });
   parts.metrics.count('dispatch_decisions_total', { kind: on.kind, reason: 'already-folded' });
-  const at = formatMicros(microsOfMs(parts.clock.nowMs()));
+  const at = isoOfMs(parts.clock.nowMs());
   return { on, decision: { reason: 'already-folded', send: [], timers: [], emits: [], at }, silencedBy: null };
 }
 

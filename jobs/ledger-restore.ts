@@ -6,7 +6,7 @@ import { type NotificationState, type RestoredNotification, TOO_OLD } from '../s
 import { technicalSeverity } from '../src/domain/messages/technical.js';
 import type { Send } from '../src/domain/notification.js';
 import { isMoreSevere, UNCLASSIFIED_SEVERITY } from '../src/domain/severity.js';
-import { parseMicros } from '../src/domain/time.js';
+import { msOfIso } from '../src/domain/time.js';
 
 /** What was decided longer ago and never settled is not sent any more without a person. */
 export const SENT_AT_MOST_AFTER_MS = 24 * 3_600_000;
@@ -89,7 +89,7 @@ function restored(
   severity: Severity,
   { sends, nowMs }: RestoreContext,
 ): RestoredNotification {
-  const ageMs = nowMs - (parseMicros(decided.at) ?? 0) / 1000;
+  const ageMs = nowMs - msOfIso(decided.at);
   const open = state === 'PENDING' || state === 'HELD' || state === 'SENDING';
   const tooOld = open && ageMs > SENT_AT_MOST_AFTER_MS;
   return {

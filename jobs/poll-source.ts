@@ -10,7 +10,7 @@ import type {
   TransactionalProducer,
 } from '../src/domain/ports.js';
 import { decodePosition, encodePosition, GAPS_AT_MOST, type Position, readAhead } from '../src/domain/position.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { formatMicros, isoOfMs, microsOfMs } from '../src/domain/time.js';
 import { FencedError } from '../src/kafka/errors.js';
 import type { VitalsRows, VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import { createPollAlarms } from './poll-alarms.js';
@@ -114,7 +114,7 @@ export function createPollSource(parts: PollSourceParts): PollSource {
   // Wall time that never jumps within a process: gaps and transactions are timed by it.
   const startMs = clock.nowMs() - clock.monotonicMs();
   const steadyMs = () => Math.round(startMs + clock.monotonicMs());
-  const isoNow = () => formatMicros(microsOfMs(clock.nowMs()));
+  const isoNow = () => isoOfMs(clock.nowMs());
   const alarms = createPollAlarms(log, clock);
   const last = { tickMs: -Infinity, boundsMs: -Infinity, gapsMs: -Infinity, offStepMs: -Infinity, pageFull: false };
   const foldEvidence = createFoldEvidence({ clock, metrics, onStep, alarms, steadyMs });

@@ -9,7 +9,7 @@ import type {
   PlainProducer,
   TransactionalProducer,
 } from '../src/domain/ports.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import { decodeWatchState, encodeNext, NEXT_KEY, TOKEN_KEY } from '../src/domain/watch-state.js';
 import { GroupInUseError } from '../src/kafka/errors.js';
 import { TOPICS, topicName } from '../src/kafka/topics.js';
@@ -185,7 +185,7 @@ function recordOf(parts: SkipParts, request: SkipRequest, reader: Reader, from: 
   const { topic, partition, to, by, reason } = request;
   const value = JSON.stringify({
     v: 1,
-    at: formatMicros(microsOfMs(parts.clock.nowMs())),
+    at: isoOfMs(parts.clock.nowMs()),
     user: by,
     action: 'position-skip',
     patientId: null,

@@ -3,7 +3,7 @@ import type { IdRange } from '../src/domain/gap-ledger.js';
 import type { Clock, Logger, OutRecord } from '../src/domain/ports.js';
 import type { EvidenceKind, Position } from '../src/domain/position.js';
 import { readingSource } from '../src/domain/position.js';
-import { formatMicros, microsOfMs } from '../src/domain/time.js';
+import { isoOfMs } from '../src/domain/time.js';
 import { SourceRefused } from '../src/mysql/refusal.js';
 import type { VitalsSource } from '../src/mysql/vitals-source.js';
 import { firstPosition } from './poll-position.js';
@@ -50,7 +50,7 @@ export async function resetSource(
   const nowMs = clock.nowMs();
   const position = await newPosition(parts, before, request, nowMs);
   const givenUp = givenUpBy(before, position);
-  const at = formatMicros(microsOfMs(nowMs));
+  const at = isoOfMs(nowMs);
   const records: OutRecord[] = [
     ...givenUpRecords(parts.topics, { source, ranges: givenUp, reason: request.reason, at }),
     {

@@ -5,17 +5,17 @@ import { heldBy, hold } from './hold.js';
 import type { EpisodeView } from './notification.js';
 import { ackEndedEventId } from './operator-events.js';
 import { routeOf } from './routes.js';
-import { parseMicros } from './time.js';
-import { type Circumstances, iso, nothing, type Step, tell } from './told.js';
+import { isoOfMs, msOfIso } from './time.js';
+import { type Circumstances, nothing, type Step, tell } from './told.js';
 
 /** The last one counts. It lasts as long as the policy lets it, whatever was asked for. */
 export function acknowledged(view: EpisodeView, event: AcknowledgedEvent, { policy, nowMs }: Circumstances): Step {
   if (view.status !== 'open') return nothing('not-open', view, nowMs);
-  const mostMs = millis(event.at) + policy.acknowledgeExpiryMs[view.severity];
-  const untilMs = event.until === null ? mostMs : Math.min(millis(event.until), mostMs);
+  const mostMs = msOfIso(event.at) + policy.acknowledgeExpiryMs[view.severity];
+  const untilMs = event.until === null ? mostMs : Math.min(msOfIso(event.until), mostMs);
   const n = view.signals;
   const { by, at, eventId } = event;
-  const ack = { by, at, until: iso(untilMs), eventId, n, eventIndex: view.eventIndex };
+  const ack = { by, at, until: isoOfMs(untilMs), eventId, n, eventIndex: view.eventIndex };
   const timers = [followUp('ack-expiry', n, view.episodeId, untilMs)];
   return nothing('acknowledged', { ...view, ack, signals: n + 1 }, nowMs, { timers });
 }
@@ -46,8 +46,4 @@ export function ackEnded(view: EpisodeView, event: AckEndedEvent, circumstances:
       rest: { timers },
     },
   );
-}
-
-function millis(iso: string): number {
-  return (parseMicros(iso) ?? 0) / 1000;
 }

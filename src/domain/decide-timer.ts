@@ -5,7 +5,8 @@ import { heldBy, hold } from './hold.js';
 import type { Decision, EpisodeView, Timer } from './notification.js';
 import { ackEndedEventId, DISPATCH } from './operator-events.js';
 import { routeOf } from './routes.js';
-import { type Circumstances, destinationsTold, heardOf, iso, nothing, type Step, tell } from './told.js';
+import { isoOfMs } from './time.js';
+import { type Circumstances, destinationsTold, heardOf, nothing, type Step, tell } from './told.js';
 
 export interface DecideTimerInput extends Circumstances {
   readonly timer: Timer;
@@ -111,7 +112,7 @@ function ackExpired(timer: Timer, view: EpisodeView, nowMs: number): Step {
   if (ack?.n !== timer.n) return nothing('superseded', view, nowMs);
   const eventId = ackEndedEventId(episodeId, ack.eventId);
   const event: AckEndedEvent = {
-    ...{ v: 1, eventId, kind: 'ack-ended', by: DISPATCH, at: iso(nowMs), episodeId, patientId, reason: 'expired' },
+    ...{ v: 1, eventId, kind: 'ack-ended', by: DISPATCH, at: isoOfMs(nowMs), episodeId, patientId, reason: 'expired' },
   };
   return nothing('acknowledgement-ended', view, nowMs, { emits: [event] });
 }

@@ -8,8 +8,8 @@ import type { Decision, EpisodeView, KeyView, Timer } from './notification.js';
 import { ackEndedEventId, DISPATCH, operatorEventId } from './operator-events.js';
 import type { Route } from './policy.js';
 import { routeOf } from './routes.js';
-import { parseMicros } from './time.js';
-import { type Circumstances, destinationsTold, iso, nothing, type Step, tell } from './told.js';
+import { isoOfMs, msOfIso } from './time.js';
+import { type Circumstances, destinationsTold, nothing, type Step, tell } from './told.js';
 
 /** An episode of data that stays away: the return of data is its end. */
 const DATA_ATTRIBUTE = '~data';
@@ -92,7 +92,7 @@ function signal(input: DecideInput, event: EpisodeEvent, kind: SignalKind): Foll
           view.told.map(({ destination }) => destination),
         )
       : [route.topic];
-  const started = { ...view, round, flapping: false, ...(kind === 'stale' ? { staleToldAt: iso(nowMs) } : {}) };
+  const started = { ...view, round, flapping: false, ...(kind === 'stale' ? { staleToldAt: isoOfMs(nowMs) } : {}) };
   return {
     ...tell(started, { reason: 'routed', kind, n: event.index, destinations, nowMs, rest: { timers, emits } }),
     ...key,
@@ -123,7 +123,9 @@ function seen(view: EpisodeView, event: EpisodeEvent): EpisodeView {
 function endOfAck({ ack, episodeId, patientId }: EpisodeView, nowMs: number): readonly EpisodeOperatorEvent[] {
   if (!ack) return [];
   const eventId = ackEndedEventId(episodeId, ack.eventId);
-  return [{ v: 1, eventId, kind: 'ack-ended', by: DISPATCH, at: iso(nowMs), episodeId, patientId, reason: 'worsened' }];
+  return [
+    { v: 1, eventId, kind: 'ack-ended', by: DISPATCH, at: isoOfMs(nowMs), episodeId, patientId, reason: 'worsened' },
+  ];
 }
 
 /** Never e-mailed one by one. What is still open when the backlog has passed is told then, once. */
@@ -176,7 +178,7 @@ function oneOfMany(
 
 function unstableEvent(event: EpisodeEvent, episodes: number, nowMs: number): UnstableEvent {
   const { episodeId, attribute, direction, patient } = event;
-  const at = iso(nowMs);
+  const at = isoOfMs(nowMs);
   const eventId = operatorEventId(episodeId, 'unstable', DISPATCH, at);
   return {
     ...{ v: 1, eventId, kind: 'unstable', by: DISPATCH, at, episodeId, patientId: patient.id },
@@ -186,9 +188,9 @@ function unstableEvent(event: EpisodeEvent, episodes: number, nowMs: number): Un
 
 /** A sensor that comes and goes is told once in as long as a flapping key. */
 function staleAgain(view: EpisodeView, event: EpisodeEvent, route: Route, { policy, nowMs }: Circumstances): Step {
-  const toldMs = view.staleToldAt === null ? Number.NEGATIVE_INFINITY : (parseMicros(view.staleToldAt) ?? 0) / 1000;
+  const toldMs = view.staleToldAt === null ? Number.NEGATIVE_INFINITY : msOfIso(view.staleToldAt);
   if (nowMs - toldMs < policy.flapping.withinMs) return nothing('flapping', view, nowMs);
-  const told = { ...view, staleToldAt: iso(nowMs) };
+  const told = { ...view, staleToldAt: isoOfMs(nowMs) };
   return tell(told, { reason: 'routed', kind: 'stale', n: event.index, destinations: [route.topic], nowMs });
 }
 
@@ -208,5 +210,5 @@ function union(topic: string, others: readonly string[]): readonly string[] {
 
 /** Counts from `notBefore`, the later of what the device and what the poller's reads say (alerts.md); never from the device's clock alone. */
 function ageMs(event: EpisodeEvent, nowMs: number): number {
-  return nowMs - (parseMicros(event.notBefore) ?? 0) / 1000;
+  return nowMs - msOfIso(event.notBefore);
 }

@@ -2,7 +2,7 @@
 import type { EpisodeEvent } from './events.js';
 import type { KeyView } from './notification.js';
 import type { Policy } from './policy.js';
-import { parseMicros } from './time.js';
+import { msOfIso } from './time.js';
 
 export interface Beginning {
   /** `unstable`: this one makes it so. `flapping`: it is so already. */
@@ -20,7 +20,7 @@ export function noteBeginning(
   { episodes, withinMs }: Policy['flapping'],
   mayTell: boolean,
 ): Beginning {
-  const atMs = Math.min(millis(event.notBefore), millis(event.evaluatedAt));
+  const atMs = Math.min(msOfIso(event.notBefore), msOfIso(event.evaluatedAt));
   const others = key.raised.filter((one) => one.episodeId !== event.episodeId);
   const lastMs = others.reduce((latest, one) => Math.max(latest, one.atMs), Number.NEGATIVE_INFINITY);
   const calm = atMs - lastMs >= withinMs;
@@ -30,8 +30,4 @@ export function noteBeginning(
     return { verdict: 'flapping', key: { ...next, unstableSinceMs: key.unstableSinceMs } };
   if (raised.length < episodes || !mayTell) return { verdict: 'steady', key: { ...next, unstableSinceMs: null } };
   return { verdict: 'unstable', key: { ...next, unstableSinceMs: atMs } };
-}
-
-function millis(iso: string): number {
-  return (parseMicros(iso) ?? 0) / 1000;
 }

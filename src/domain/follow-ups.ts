@@ -1,7 +1,7 @@
 // What is looked at again later: reminders, escalations, ends of silences and acknowledgements, the summary after history.
 import type { EpisodeView, Timer, TimerKind } from './notification.js';
 import type { Route } from './policy.js';
-import { formatMicros, microsOfMs } from './time.js';
+import { isoOfMs } from './time.js';
 
 /** After history was passed over: time for the rest of the backlog to end what has ended. */
 export const SUMMARY_AFTER_MS = 60_000;
@@ -9,7 +9,7 @@ export const SUMMARY_AFTER_MS = 60_000;
 const ROUND = 1_000;
 
 export function followUp(kind: TimerKind, n: number, episodeId: string, dueMs: number): Timer {
-  return { timerId: `${episodeId}-${kind}-${n}`, kind, n, episodeId, due: formatMicros(microsOfMs(dueMs)) };
+  return { timerId: `${episodeId}-${kind}-${n}`, kind, n, episodeId, due: isoOfMs(dueMs) };
 }
 
 /** `number`: of the reminder, from 1, or the level of the escalation, from 1. */

@@ -4,7 +4,8 @@ import { followUp } from './follow-ups.js';
 import type { EpisodeView, Timer } from './notification.js';
 import type { Policy } from './policy.js';
 import { type Held, type Silence, silenceFor } from './silence.js';
-import { type Circumstances, iso, nothing, type Step } from './told.js';
+import { isoOfMs } from './time.js';
+import { type Circumstances, nothing, type Step } from './told.js';
 
 /** The silence that holds this episode's signals back now. */
 export function heldBy(view: EpisodeView, { silences, policy, nowMs }: Circumstances): Held | undefined {
@@ -13,7 +14,7 @@ export function heldBy(view: EpisodeView, { silences, policy, nowMs }: Circumsta
 
 /** One timer for each silence and end: where that one is set already, none is added. */
 export function hold(view: EpisodeView, held: Held, nowMs: number, emits: readonly EpisodeOperatorEvent[] = []): Step {
-  const until = iso(held.untilMs);
+  const until = isoOfMs(held.untilMs);
   if (view.silencedBy === held.silenceId && view.silencedUntil === until)
     return nothing('silenced', view, nowMs, { emits });
   const timers: Timer[] = [followUp('silence-ended', view.signals, view.episodeId, held.untilMs)];
@@ -33,7 +34,7 @@ export interface SilencedInput {
 export function decideSilenced({ silence, view, policy, nowMs }: SilencedInput): Step | undefined {
   if (view.status !== 'open') return undefined;
   const held = heldBy(view, { silences: [silence], policy, nowMs });
-  const already = view.silencedUntil !== null && view.silencedUntil > iso(nowMs);
+  const already = view.silencedUntil !== null && view.silencedUntil > isoOfMs(nowMs);
   if (!held || already) return undefined;
   const { decision, view: next } = hold(view, held, nowMs);
   return { decision, view: { ...next, version: view.version + 1 } };

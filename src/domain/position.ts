@@ -1,6 +1,6 @@
 // The poller's position as it stands on vital-poll-state: written in the transaction of the rows it follows.
 import type { Gap, Ledger } from './gap-ledger.js';
-import { formatMicros, type Micros, microsOfMs, parseMicros } from './time.js';
+import { formatMicros, isoOfMs, type Micros, parseMicros } from './time.js';
 
 /** Above this the poller reads nothing new until gaps have closed. */
 export const POSITION_LIMIT_BYTES = 512 * 1024;
@@ -75,7 +75,7 @@ export function encodePosition(source: string, position: Position, nowMs: number
   const stored: StoredPosition = {
     v: 1,
     source,
-    at: formatMicros(microsOfMs(nowMs)),
+    at: isoOfMs(nowMs),
     server: position.server,
     high: String(ledger.high),
     startId: String(position.startId),

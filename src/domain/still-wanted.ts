@@ -2,8 +2,7 @@
 import type { NotificationKind } from './events.js';
 import type { EpisodeView } from './notification.js';
 import type { Silence } from './silence.js';
-import { microsOfMs, parseMicros } from './time.js';
-import { iso } from './told.js';
+import { isoOfMs, microsOfMs, parseMicros } from './time.js';
 
 export type StillWanted = 'send' | 'acknowledged' | 'silenced' | 'resolved';
 
@@ -29,6 +28,6 @@ export function stillWanted(
   const silence = silences.find(({ silenceId }) => silenceId === silencedBy);
   // One that is announced holds nothing back before it begins.
   const begun = silence !== undefined && (parseMicros(silence.startsAt) ?? 0) <= microsOfMs(nowMs);
-  const holds = begun && silencedUntil !== null && silencedUntil > iso(nowMs);
+  const holds = begun && silencedUntil !== null && silencedUntil > isoOfMs(nowMs);
   return holds ? 'silenced' : 'send';
 }

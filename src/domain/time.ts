@@ -26,6 +26,16 @@ export function microsOfMs(ms: number): Micros {
   return Math.round(ms * 1000);
 }
 
+/** The clock's milliseconds as an instant's text. */
+export function isoOfMs(ms: number): string {
+  return formatMicros(microsOfMs(ms));
+}
+
+/** Milliseconds of an instant's text, with fractions; 0 where it is none. */
+export function msOfIso(iso: string): number {
+  return (parseMicros(iso) ?? 0) / 1000;
+}
+
 /** `parse` for texts of which many in a row are the same, as the times of one page of readings are. */
 export function remembering(parse: (text: string) => Micros | undefined): (text: string) => Micros | undefined {
   let known = '';

@@ -4,7 +4,7 @@ import { notificationId } from './identity.js';
 import type { Decision, DecisionReason, EpisodeView, Send } from './notification.js';
 import type { Policy } from './policy.js';
 import type { Silence } from './silence.js';
-import { formatMicros, microsOfMs } from './time.js';
+import { isoOfMs } from './time.js';
 
 /** A decision and the view after it; `version` and `offset` are still those of before. */
 export interface Step {
@@ -20,10 +20,6 @@ export interface Circumstances {
   readonly nowMs: number;
 }
 
-export function iso(ms: number): string {
-  return formatMicros(microsOfMs(ms));
-}
-
 /** Sends nothing. `rest`: timers and events that follow nevertheless. */
 export function nothing(
   reason: DecisionReason,
@@ -31,7 +27,7 @@ export function nothing(
   nowMs: number,
   rest: Partial<Pick<Decision, 'timers' | 'emits'>> = {},
 ): Step {
-  return { decision: { reason, send: [], timers: [], emits: [], ...rest, at: iso(nowMs) }, view };
+  return { decision: { reason, send: [], timers: [], emits: [], ...rest, at: isoOfMs(nowMs) }, view };
 }
 
 /** Who was told of the episode itself; a notice that its key is unstable names no end to wait for. */
@@ -79,7 +75,7 @@ export function tell(view: EpisodeView, { reason, kind, n, destinations, nowMs, 
       severity: view.severity,
     }),
   );
-  const at = iso(nowMs);
+  const at = isoOfMs(nowMs);
   const told = send.map(({ destination, notificationId: id }) => ({ destination, notificationId: id, kind }));
   return {
     decision: { reason, send, timers: [], emits: [], ...rest, at },

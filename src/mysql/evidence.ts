@@ -1,6 +1,6 @@
 // Who can still commit a skipped id: the server's list of transactions with proof that it is new, or a probe of locks.
 import type { IdRange, Probe } from '../domain/gap-ledger.js';
-import { parseMicros } from '../domain/time.js';
+import { msOfIso } from '../domain/time.js';
 import type { Flavour } from './identity.js';
 import { MysqlError, type MysqlRow, type MysqlSession } from './pool.js';
 import { quoted, quotedTable, SourceRefused } from './refusal.js';
@@ -67,7 +67,7 @@ export async function listTransactions(session: MysqlSession, nonce: string): Pr
 
 /** Against our own start, which is now: the server writes both in its own zone, whatever that is, and cut to seconds. */
 function oldestMs(rows: readonly MysqlRow[]): number {
-  const startedMs = (row: MysqlRow | undefined) => (parseMicros(String(row?.started)) ?? 0) / 1_000;
+  const startedMs = (row: MysqlRow | undefined) => msOfIso(String(row?.started));
   const nowMs = startedMs(rows.find((row) => Number(row.own) === 1));
   return Math.max(0, ...rows.map((row) => nowMs - startedMs(row))) + 1_000;
 }

@@ -5,7 +5,7 @@ import type { IdSteps } from '../domain/id-steps.js';
 import type { VitalsMapping } from '../domain/mapping.js';
 import type { Clock, Logger } from '../domain/ports.js';
 import type { EvidenceKind, ServerIdentity } from '../domain/position.js';
-import { formatMicros, microsOfMs } from '../domain/time.js';
+import { isoOfMs } from '../domain/time.js';
 import {
   type ColumnKind,
   ColumnsMissingError,
@@ -248,7 +248,7 @@ function createPageEncoder(options: VitalsSourceOptions, timezone: string, clock
       shape = now;
     }
     const encode = encoder;
-    const stamp = { readAt: formatMicros(microsOfMs(clock.nowMs())), notBefore };
+    const stamp = { readAt: isoOfMs(clock.nowMs()), notBefore };
     return { readings: answer.rows.map((row) => encode(row, stamp)), full: answer.rows.length >= limit };
   };
 }

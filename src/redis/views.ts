@@ -9,7 +9,7 @@ import {
   type Timer,
 } from '../domain/notification.js';
 import type { Silence } from '../domain/silence.js';
-import { parseMicros } from '../domain/time.js';
+import { msOfIso } from '../domain/time.js';
 import type { FoldResult, StoredDecision, Views, ViewsRestore } from '../domain/views.js';
 import { FINISHED_KEPT_MS } from './ledger-keys.js';
 import type { ScriptAnswer, ScriptName } from './script-runner.js';
@@ -175,7 +175,7 @@ function openSince(view: EpisodeView): number | '' {
 }
 
 function millis(iso: string): number {
-  return Math.floor((parseMicros(iso) ?? 0) / 1000);
+  return Math.floor(msOfIso(iso));
 }
 
 function parsed<T>(text: string | null | undefined): T | undefined {

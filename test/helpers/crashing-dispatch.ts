@@ -17,8 +17,7 @@ import { operatorEventId, silenceTrigger } from '../../src/domain/operator-event
 import type { Policy } from '../../src/domain/policy.js';
 import type { Silence } from '../../src/domain/silence.js';
 import { type StillWanted, stillWanted } from '../../src/domain/still-wanted.js';
-import { parseMicros } from '../../src/domain/time.js';
-import { iso } from '../../src/domain/told.js';
+import { isoOfMs, parseMicros } from '../../src/domain/time.js';
 import type { DayInput } from './alerts-day.js';
 
 type LogEvent = EpisodeEvent | OperatorEvent;
@@ -296,7 +295,7 @@ function release(redis: Redis, nowMs: number): void {
 }
 
 function written(input: Exclude<DayInput, { type: 'policy' }>, redis: Redis): LogEvent[] {
-  const at = iso(input.atMs);
+  const at = isoOfMs(input.atMs);
   const base = { v: 1, by: 'dr.rao', at } as const;
   switch (input.type) {
     case 'event':
@@ -304,7 +303,7 @@ function written(input: Exclude<DayInput, { type: 'policy' }>, redis: Redis): Lo
     case 'acknowledge': {
       const { episodeId, forMs } = input;
       const eventId = operatorEventId(episodeId, 'acknowledged', base.by, at);
-      const until = forMs === null ? null : iso(input.atMs + forMs);
+      const until = forMs === null ? null : isoOfMs(input.atMs + forMs);
       return [
         { ...base, eventId, kind: 'acknowledged', episodeId, patientId: patientOf(redis, episodeId), note: '', until },
       ];
@@ -319,7 +318,7 @@ function written(input: Exclude<DayInput, { type: 'policy' }>, redis: Redis): Lo
     case 'silence': {
       const { silenceId, matcher, forMs } = input;
       const eventId = operatorEventId(silenceTrigger(silenceId), 'silenced', base.by, at);
-      const endsAt = iso(input.atMs + forMs);
+      const endsAt = isoOfMs(input.atMs + forMs);
       return [{ ...base, eventId, kind: 'silenced', silenceId, matcher, startsAt: at, endsAt, reason: 'test' }];
     }
     case 'unsilence': {

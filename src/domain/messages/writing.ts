@@ -2,7 +2,7 @@
 import { ATTRIBUTES } from '../attributes.js';
 import type { EpisodeEvent } from '../events.js';
 import { bounded, escapeAscii, line, timeInZone, toAscii } from '../message-text.js';
-import { parseMicros } from '../time.js';
+import { msOfIso } from '../time.js';
 import type { MessageOptions } from './content.js';
 
 const NAME_CHARACTERS = 30;
@@ -35,7 +35,7 @@ export function writer(options: MessageOptions, bounds: Bounds): Writer {
   return {
     text,
     unit: (ucum) => (ucum === null ? '' : ` ${text(UNIT_TEXT[ucum] ?? ucum)}`),
-    time: (iso) => timeInZone((parseMicros(iso) ?? 0) / 1000, options.timeZone),
+    time: (iso) => timeInZone(msOfIso(iso), options.timeZone),
   };
 }
 

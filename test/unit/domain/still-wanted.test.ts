@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { NotificationKind } from '../../../src/domain/events.js';
 import { type EpisodeView, NO_EPISODE } from '../../../src/domain/notification.js';
 import { type StillWanted, stillWanted } from '../../../src/domain/still-wanted.js';
-import { iso } from '../../../src/domain/told.js';
+import { isoOfMs } from '../../../src/domain/time.js';
 
 const NOW = Date.parse('2026-11-24T22:00:00Z');
 const KINDS: readonly NotificationKind[] = [
@@ -10,8 +10,8 @@ const KINDS: readonly NotificationKind[] = [
   ...(['resolved', 'digest', 'technical', 'heartbeat'] as const),
 ];
 const open: EpisodeView = { ...NO_EPISODE, status: 'open', eventIndex: 2 };
-const ack = { by: 'dr.rao', at: iso(NOW), until: iso(NOW + 1), eventId: 'a', n: 0, eventIndex: 1 };
-const silenced = { ...open, silencedBy: 's1', silencedUntil: iso(NOW + 1) };
+const ack = { by: 'dr.rao', at: isoOfMs(NOW), until: isoOfMs(NOW + 1), eventId: 'a', n: 0, eventIndex: 1 };
+const silenced = { ...open, silencedBy: 's1', silencedUntil: isoOfMs(NOW + 1) };
 
 /** The kinds that are not sent, of event number `n`. */
 function unwanted(
@@ -25,7 +25,7 @@ function unwanted(
     answer: stillWanted(
       { kind, n },
       view,
-      silences.map((silenceId) => ({ silenceId, startsAt: iso(beginsMs) })),
+      silences.map((silenceId) => ({ silenceId, startsAt: isoOfMs(beginsMs) })),
       NOW,
     ),
   }));
@@ -44,5 +44,5 @@ test('what nobody wants any more: acknowledged since, silenced since, or ended; 
   // Withdrawn, not begun, or over.
   expect(unwanted(silenced, 0, ['s2'])).toEqual(['send', []]);
   expect(unwanted(silenced, 0, ['s1'], NOW + 1)).toEqual(['send', []]);
-  expect(unwanted({ ...silenced, silencedUntil: iso(NOW) }, 0, ['s1'])).toEqual(['send', []]);
+  expect(unwanted({ ...silenced, silencedUntil: isoOfMs(NOW) }, 0, ['s1'])).toEqual(['send', []]);
 });
