@@ -10,6 +10,7 @@ import type { Clock, Logger, Metrics } from '../src/domain/ports.js';
 import { isoOfMs } from '../src/domain/time.js';
 import type { DeliveryLog } from '../src/kafka/delivery-log.js';
 import { addDelivery } from './deliver-job.js';
+import { newRows } from './dispatch-outcome.js';
 
 const SECOND_MS = 1_000;
 const UNSENT_MS = 60 * SECOND_MS;
@@ -88,11 +89,7 @@ async function announce(parts: AlarmKeeperParts, alarm: AlarmId, openedAt: strin
   const at = isoOfMs(clock.nowMs());
   const decision: Decision = { reason: send.length > 0 ? 'alarm' : 'not-routed', send, timers: [], emits: [], at };
   const places = await deliveries.append(decisionRecords(on, decision));
-  for (const [i, { notificationId: id, after, destination }] of send.entries()) {
-    const row = {
-      ...{ notificationId: id, trigger, eventId: '', episodeId: '', kind, n, destination, severity, after },
-      ...{ logPartition: places[i]?.partition ?? 0, logOffset: places[i]?.offset ?? 0 },
-    } as const;
+  for (const row of newRows({ on, decision, places })) {
     const opened = await ledger.open(row);
     if (!isSettled(opened.state)) await addDelivery(queues, row, opened.generation);
   }

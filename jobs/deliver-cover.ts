@@ -20,8 +20,7 @@ export async function combine(
   resolved: NotificationRow,
   before: readonly (NotificationRow | undefined)[],
 ): Promise<boolean> {
-  const mine = (one: NotificationRow) => one.state === 'COVERED' && one.coveredBy === resolved.notificationId;
-  const told = before.some((one) => !one || !(isUntold(one) || mine(one)));
+  const told = before.some((one) => !one || !(isUntold(one) || isCoveredBy(one, resolved)));
   const waiting = before.flatMap((one) => (one && isWaiting(one) ? [one] : []));
   if (told || !waiting.some((one) => one.now - one.createdAt >= parts.combinedAfterMs)) return false;
   const { outcome, ...more } = await parts.ledger.cover({ into: resolved.notificationId }, waiting);
@@ -63,7 +62,8 @@ export async function recordCovers(parts: DeliverParts, row: NotificationRow): P
   return parts.ledger.coversRecorded(row.notificationId, row.covers, place);
 }
 
-function isCoveredBy(one: NotificationRow, by: Pick<NotificationRow, 'notificationId'>): boolean {
+/** It shares that one's end. */
+export function isCoveredBy(one: NotificationRow, by: Pick<NotificationRow, 'notificationId'>): boolean {
   return one.state === 'COVERED' && one.coveredBy === by.notificationId;
 }
 

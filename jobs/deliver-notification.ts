@@ -1,7 +1,7 @@
 // One job of deliver-alert: what data-path.md 7 says of step 2 and 4, over injected parts. The ledger's row decides what is done.
 import { RunLater } from '../queues/worker.js';
 import type { NotificationRow } from '../src/domain/ledger.js';
-import { combine, combinedIntoEnd, followCover, recordCovers } from './deliver-cover.js';
+import { combine, combinedIntoEnd, followCover, isCoveredBy, recordCovers } from './deliver-cover.js';
 import { makeDigests } from './deliver-digest.js';
 import { fallBack } from './deliver-fallback.js';
 import { lastLook } from './deliver-look.js';
@@ -66,7 +66,7 @@ async function whoseTurn(parts: DeliverParts, row: NotificationRow): Promise<'it
   if (row.after.length === 0) return 'its';
   const before = await Promise.all(row.after.map((id) => parts.ledger.read(id)));
   if (row.kind === 'resolved' && (await combine(parts, row, before))) return 'covers-more';
-  const mine = (one: NotificationRow) => one.state === 'COVERED' && one.coveredBy === row.notificationId;
+  const mine = (one: NotificationRow) => isCoveredBy(one, row);
   // A row that is gone was settled long ago.
   if (before.some((one) => one && !isOver(one) && !mine(one))) {
     const waitMs = Math.min(WAIT_FOR_RAISED_MAX_MS, Math.max(WAIT_FOR_RAISED_MIN_MS, (row.now - row.createdAt) / 4));

@@ -112,7 +112,8 @@ function placed(
   });
 }
 
-function newRows({ on, decision, places }: PlacedOutcome): NewNotification[] {
+/** The rows of what is sent. */
+export function newRows({ on, decision, places }: Omit<PlacedOutcome, 'silencedBy'>): NewNotification[] {
   return decision.send.map((send, i) => ({
     notificationId: send.notificationId,
     trigger: on.trigger,

@@ -4,7 +4,7 @@ import type { Clock, Logger, Metrics, PartitionReader } from '../src/domain/port
 import { type Position, readingSource } from '../src/domain/position.js';
 import type { VitalsSession, VitalsSource } from '../src/mysql/vitals-source.js';
 import type { LakeCheck } from './poll-lake-check.js';
-import { checkNotBack, checkServerOf, firstPosition, isBack } from './poll-position.js';
+import { checkServerOf, firstPosition, wentBackBelow } from './poll-position.js';
 import { compareAfterRestart } from './poll-restart.js';
 
 export interface OpenParts {
@@ -54,8 +54,10 @@ export function createSourceOpener(parts: OpenParts): SourceOpener {
   };
 
   const notBack: SourceOpener['notBack'] = (high, bounds) => {
-    wentBack ||= isBack(high, bounds);
-    checkNotBack(high, bounds);
+    const refusal = wentBackBelow(high, bounds);
+    if (!refusal) return;
+    wentBack = true;
+    throw refusal;
   };
 
   const open: SourceOpener['open'] = async (known, partitions) => {

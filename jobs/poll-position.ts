@@ -105,15 +105,11 @@ export function checkServerOf(position: Position, session: VitalsSession): boole
   return !sameServer(position.server, session.server);
 }
 
-export function isBack(high: bigint, bounds: IdRange | undefined): boolean {
-  return (bounds?.to ?? 0n) < high;
-}
-
-/** Throws SourceRefused where the table ends below what was read: it was emptied, restored, or lost its last rows. */
-export function checkNotBack(high: bigint, bounds: IdRange | undefined): void {
+/** Why the poller can't go on where the table ends below what was read: it was emptied, restored, or lost its last rows. Undefined: it does not. */
+export function wentBackBelow(high: bigint, bounds: IdRange | undefined): SourceRefused | undefined {
   const top = bounds?.to ?? 0n;
-  if (!isBack(high, bounds)) return;
-  throw new SourceRefused(
+  if (top >= high) return undefined;
+  return new SourceRefused(
     'went-back',
     `the table ends at id ${top}, but ${high} was read: it was emptied or restored, or its last rows were deleted, and new rows may get ids that were used before. Find out which; \`wardwatch source status\` shows the position, \`wardwatch source reset\` accepts the table as it is`,
   );

@@ -1,6 +1,7 @@
 // What a process sees in its own metrics of the conditions of technical alarms, told to all every few seconds. Dispatch opens and ends the alarms.
 import type { Redis } from 'ioredis';
 import { lastTickOf } from '../../queues/schedules.js';
+import { CRON_OFF } from '../config/parsers.js';
 import type { Settings } from '../config/settings.js';
 import { createConditionWatch, type ReadMetric } from '../domain/alarm-conditions.js';
 import type { Clock, Logger } from '../domain/ports.js';
@@ -11,7 +12,6 @@ import { createScriptRunner } from '../redis/script-runner.js';
 const REPORT_EVERY_MS = 5_000;
 /** An import takes a while. */
 const IMPORT_GRACE_MS = 900_000;
-const NEVER = 'off';
 
 export interface AlarmReportParts {
   /** A `command` connection. While Redis is away nothing is told, and connections.ts has logged it. */
@@ -54,7 +54,7 @@ export async function reportAlarms({
 function staleAfter({ IMPORT_PATIENTS_CRON, IMPORT_THRESHOLDS_CRON }: AlarmReportParts['settings']) {
   const ticks = new Map(
     Object.entries({ patients: IMPORT_PATIENTS_CRON, thresholds: IMPORT_THRESHOLDS_CRON }).flatMap(([table, cron]) =>
-      cron === NEVER ? [] : [[table, lastTickOf(cron, `imports.${table}.cron`)] as const],
+      cron === CRON_OFF ? [] : [[table, lastTickOf(cron, `imports.${table}.cron`)] as const],
     ),
   );
   return (table: string, nowMs: number): number | undefined => {

@@ -2,15 +2,13 @@
 import type { Actor } from '../../jobs/actor.js';
 import { createImportActor } from '../../jobs/import.js';
 import type { ImportParts } from '../../jobs/import-run.js';
+import { CRON_OFF } from '../config/parsers.js';
 import { knownAttributes } from '../domain/attributes.js';
 import { createReferenceLake } from '../lake/reference-tables.js';
 import { createLookupStore } from '../redis/lookup-store.js';
 import { newToken } from './connections.js';
 import type { LookParts } from './looks.js';
 import { tableSourceOf } from './table-source.js';
-
-/** How an `off` in a cron setting reads. */
-const NEVER = 'off';
 
 export function importParts(parts: LookParts): ImportParts {
   const { config, connections, deployment, clock, log, metrics, onStep } = parts;
@@ -39,8 +37,8 @@ export function wireImport(parts: LookParts): Actor {
     registry: connections.queues(),
     prefix: config.settings.REDIS_PREFIX,
     crons: {
-      ...(patients.cron === NEVER ? {} : { 'import-patients': patients.cron }),
-      ...(thresholds.cron === NEVER ? {} : { 'import-thresholds': thresholds.cron }),
+      ...(patients.cron === CRON_OFF ? {} : { 'import-patients': patients.cron }),
+      ...(thresholds.cron === CRON_OFF ? {} : { 'import-thresholds': thresholds.cron }),
     },
     drainMs: config.settings.DRAIN_MS,
   });

@@ -2,13 +2,11 @@
 import type { Actor } from '../../jobs/actor.js';
 import { createMaintainActor } from '../../jobs/maintain.js';
 import { watchSubscriptions } from '../../jobs/subscription-look.js';
+import { CRON_OFF } from '../config/parsers.js';
 import { createAuditRuns } from '../redis/audit-runs.js';
 import { auditParts } from './audit-parts.js';
 import type { LookParts } from './looks.js';
 import { readersOf } from './readers.js';
-
-/** How an `off` in a cron setting reads. */
-const NEVER = 'off';
 
 export function wireMaintain(parts: LookParts): Actor {
   const { config, connections, clock, metrics } = parts;
@@ -23,7 +21,7 @@ export function wireMaintain(parts: LookParts): Actor {
     queuePrefix: REDIS_PREFIX,
     metrics,
     subscriptions: (signal) => watchSubscriptions({ readers, metrics, clock, log }, signal),
-    auditCron: AUDIT_CRON === NEVER ? undefined : AUDIT_CRON,
+    auditCron: AUDIT_CRON === CRON_OFF ? undefined : AUDIT_CRON,
     drainMs: DRAIN_MS,
   });
 }

@@ -149,10 +149,13 @@ export const hdfsUser: Parse<string> = (value) => {
   return value.trim();
 };
 
+/** How a schedule reads that never ticks by itself. */
+export const CRON_OFF = 'off';
+
 /** Five or six fields as node-cron reads them, or `off`. */
 export const cron: Parse<string> = (value) => {
   const expression = value.trim();
-  if (expression !== 'off' && !isCron(expression)) {
+  if (expression !== CRON_OFF && !isCron(expression)) {
     throw new ParseError("must be five cron fields in UTC, like '15 2 * * *' (daily) or '15 2 * * 0' (weekly), or off");
   }
   return expression;

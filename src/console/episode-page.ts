@@ -1,5 +1,7 @@
 // The page that the link in an e-mail leads to: one alert and its story, to read. It has no button, and following it changes nothing.
+
 import type { AlertDetails, Explanation } from '../domain/alert-desk.js';
+import { escapeHtml } from '../domain/html.js';
 import type { SayTime } from '../domain/story.js';
 
 const STYLE =
@@ -29,29 +31,17 @@ export function episodePage(
         ] as const)
       : []),
   ];
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex"><title>${escaped(alert.ref)}</title><style>${STYLE}</style></head><body>
-<h1>${escaped(`${alert.attribute} ${alert.direction}, ${alert.ref}`)}</h1>
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex"><title>${escapeHtml(alert.ref)}</title><style>${STYLE}</style></head><body>
+<h1>${escapeHtml(`${alert.attribute} ${alert.direction}, ${alert.ref}`)}</h1>
 <table>${facts.map(([name, value]) => row(name, value === null ? 'unknown' : String(value))).join('')}</table>
 <h2>In short</h2>
-<ul>${outcomes.map(({ says }) => `<li>${escaped(says)}</li>`).join('')}</ul>
+<ul>${outcomes.map(({ says }) => `<li>${escapeHtml(says)}</li>`).join('')}</ul>
 <h2>What happened</h2>
 <table>${lines.map(({ at, says }) => row(time(at), says)).join('')}</table>
-<p>This page only shows. To acknowledge: <code>wardwatch alerts ack ${escaped(alert.ref)}</code>.</p>
+<p>This page only shows. To acknowledge: <code>wardwatch alerts ack ${escapeHtml(alert.ref)}</code>.</p>
 <p>Bedside monitors remain the primary alarm.</p></body></html>`;
 }
 
 function row(head: string, cell: string): string {
-  return `<tr><th scope="row">${escaped(head)}</th><td>${escaped(cell)}</td></tr>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found);
+  return `<tr><th scope="row">${escapeHtml(head)}</th><td>${escapeHtml(cell)}</td></tr>`;
 }

@@ -1,5 +1,7 @@
 // The backtest's report as one HTML file: tables and bars, no script, nothing from elsewhere.
+
 import type { BacktestEpisode, Burden, BurdenRow, Comparison, Moved } from './backtest.js';
+import { escapeHtml } from './html.js';
 import { formatMicros } from './time.js';
 
 export interface BacktestReport {
@@ -137,16 +139,4 @@ function number(n: number): string {
 
 function rate(n: number): string {
   return n.toFixed(2);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }

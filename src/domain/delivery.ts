@@ -114,14 +114,14 @@ export function occasionOf({ eventId, episodeId, kind, index }: EpisodeEvent): O
   return { id: eventId, trigger: episodeId, episodeId, eventId, kind, n: index, timer: null };
 }
 
-/** What an event, or any other occasion, and one of its sends say about a notification. */
+/** What an occasion and one of its sends say about a notification. */
 export function subjectOf(
-  on: Pick<Occasion, 'eventId' | 'episodeId'> & { readonly trigger?: string },
+  on: Pick<Occasion, 'trigger' | 'eventId' | 'episodeId'>,
   send: Send,
 ): DeliverySubject & Pick<Send, 'kind'> {
   return {
     notificationId: send.notificationId,
-    trigger: on.trigger ?? on.episodeId,
+    trigger: on.trigger,
     eventId: on.eventId,
     episodeId: on.episodeId,
     kind: send.kind,

@@ -74,11 +74,8 @@ export interface Views {
     offset: number,
     decision: Decision,
   ): Promise<{ readonly outcome: 'folded' | 'stored' | 'below'; readonly decision: Decision }>;
-  /** Those that have not ended, with how often each has held back. */
-  silences(): Promise<{
-    readonly silences: readonly (Silence & { readonly heldBack: number })[];
-    readonly now: number;
-  }>;
+  /** Those that have not ended. */
+  silences(): Promise<{ readonly silences: readonly Silence[]; readonly now: number }>;
   /** Answers the ms until it is due, undefined where it went off before. `silencedBy`: due at once when that silence is over. */
   schedule(timer: Timer, silencedBy: string | null): Promise<number | undefined>;
   /** A silence is over: the ids of the timers that waited for its end, all due now. */

@@ -2,7 +2,6 @@
 import { hashId } from '../domain/identity.js';
 
 export interface ViewKeys {
-  readonly epoch: string;
   readonly openEpisodes: string;
   /** Hash of those that have not ended, by id. */
   readonly silences: string;
@@ -20,7 +19,6 @@ export interface ViewKeys {
 /** `prefix` is REDIS_PREFIX, with its braces. */
 export function viewKeys(prefix: string): ViewKeys {
   return {
-    epoch: `${prefix}:epoch`,
     openEpisodes: `${prefix}:episodes:open`,
     silences: `${prefix}:silences`,
     timers: `${prefix}:timers`,

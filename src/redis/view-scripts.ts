@@ -80,14 +80,6 @@ return {'folded', ARGV[6]}`,
   },
   /** KEYS epoch, silences; → silences, now in ms */
   silences: { keys: 2, lua: `${GUARD} return {redis.call('HVALS', KEYS[2]), tostring(now)}` },
-  /** KEYS epoch, held…; ARGV epoch → how many each silence held back */
-  heldCounts: {
-    keys: 'any',
-    lua: `${GUARD}
-local counts = {}
-for i = 2, #KEYS do counts[i - 1] = redis.call('SCARD', KEYS[i]) end
-return counts`,
-  },
 
   // ── timers: a hash of those that are pending, and a list by due ──
   /**

@@ -71,13 +71,7 @@ export function createViews(run: RunGuarded, keys: ViewKeys): Views {
     },
     silences: async () => {
       const [texts, now] = (await run('silences', [keys.silences], [])) as readonly [readonly string[], string];
-      const silences = texts.map((text) => JSON.parse(text) as Silence);
-      const counts = (await run(
-        'heldCounts',
-        silences.map(({ silenceId }) => keys.held(silenceId)),
-        [],
-      )) as readonly number[];
-      return { silences: silences.map((one, i) => ({ ...one, heldBack: counts[i] ?? 0 })), now: Number(now) };
+      return { silences: texts.map((text) => JSON.parse(text) as Silence), now: Number(now) };
     },
     schedule: async (timer, silencedBy) => {
       const untilMs = await run(...scheduleCall(keys, timer, silencedBy));

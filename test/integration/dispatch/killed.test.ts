@@ -14,12 +14,12 @@ import type { NotificationState } from '../../../src/domain/ledger.js';
 import type { Limiter } from '../../../src/domain/limiter.js';
 import { NO_KEY, type OutgoingMessage, type Send } from '../../../src/domain/notification.js';
 import { STEPS, type Step } from '../../../src/domain/steps.js';
-import type { DeliveryLog } from '../../../src/kafka/delivery-log.js';
 import { connectRedis, redisReady } from '../../../src/redis/connections.js';
 import { createLedger, type RedisLedger } from '../../../src/redis/ledger.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { ALERT_POLICY } from '../../helpers/alert-bench.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
+import { memoryDeliveries } from '../../helpers/memory-deliveries.js';
 import { fixed } from '../../helpers/policies.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
@@ -74,16 +74,7 @@ async function makeWorld(plan: Plan): Promise<World> {
   const records: DeliveryRecord[] = [];
   const jobs: string[] = [];
   const events: EpisodeEvent[] = [];
-  const deliveries: DeliveryLog = {
-    append: async (more) => {
-      const places = more.map((_, i) => ({ partition: 0, offset: records.length + i }));
-      records.push(...more);
-      return places;
-    },
-    history: async (id, _partition, from) =>
-      records.slice(from).reduce((h, one) => (one.notificationId === id ? foldDelivery(h, one) : h), NO_HISTORY),
-    close: async () => undefined,
-  };
+  const deliveries = memoryDeliveries(() => records);
   let offset = 0;
   /** Folded, decided and in the ledger, as dispatch does it. */
   const happens = async (event: EpisodeEvent) => {

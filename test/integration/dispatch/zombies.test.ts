@@ -8,7 +8,7 @@ import type { DeliverParts } from '../../../jobs/deliver-parts.js';
 import { createDestinationGate } from '../../../jobs/destination-gate.js';
 import { RunLater } from '../../../queues/worker.js';
 import { decide } from '../../../src/domain/decide.js';
-import { deliveryRecord, foldDelivery, NO_HISTORY, subjectOf } from '../../../src/domain/delivery.js';
+import { deliveryRecord, occasionOf, subjectOf } from '../../../src/domain/delivery.js';
 import type { DeliveryRecord, EpisodeEvent } from '../../../src/domain/events.js';
 import { type Ledger, type LedgerEpoch, LedgerLostError, TOO_OLD } from '../../../src/domain/ledger.js';
 import { NO_EPISODE, NO_KEY, type OutgoingMessage } from '../../../src/domain/notification.js';
@@ -19,6 +19,7 @@ import { createLedger } from '../../../src/redis/ledger.js';
 import { systemClock } from '../../../src/telemetry/clock.js';
 import { ALERT_POLICY, TOPIC_ARN } from '../../helpers/alert-bench.js';
 import { episodeEvent } from '../../helpers/alert-events.js';
+import { memoryDeliveries } from '../../helpers/memory-deliveries.js';
 import { fixed } from '../../helpers/policies.js';
 import { recordingLogger, recordingMetrics } from '../../helpers/recorders.js';
 import { testStack, uniqueName } from '../../helpers/stack.js';
@@ -46,19 +47,16 @@ describe('a ledger in Redis', () => {
   let records: DeliveryRecord[];
   /** How often the next appends fail. */
   let failing = 0;
+  const kept = memoryDeliveries(() => records);
   const deliveries: DeliveryLog = {
+    ...kept,
     append: async (more) => {
       if (failing > 0) {
         failing -= 1;
         throw new Error('Kafka is away');
       }
-      const places = more.map((_, i) => ({ partition: 0, offset: records.length + i }));
-      records.push(...more);
-      return places;
+      return kept.append(more);
     },
-    history: async (id, _partition, from) =>
-      records.slice(from).reduce((h, one) => (one.notificationId === id ? foldDelivery(h, one) : h), NO_HISTORY),
-    close: async () => undefined,
   };
   const states = () => records.map(({ state, reason }) => (state === reason ? state : `${state}:${reason}`));
 
@@ -111,8 +109,14 @@ describe('a ledger in Redis', () => {
     const [one] = decision.send;
     if (!one) throw new Error('nothing to send');
     await ledger.fold({ ...folding(event, 0), decision, next });
-    records.push(deliveryRecord(subjectOf(event, one), { state: 'decided', reason: 'routed' }, event.at));
-    await ledger.open({ ...subjectOf(event, one), severity: event.severity, after: [], logPartition: 0, logOffset: 0 });
+    records.push(deliveryRecord(subjectOf(occasionOf(event), one), { state: 'decided', reason: 'routed' }, event.at));
+    await ledger.open({
+      ...subjectOf(occasionOf(event), one),
+      severity: event.severity,
+      after: [],
+      logPartition: 0,
+      logOffset: 0,
+    });
     return one.notificationId;
   };
 
